@@ -1,0 +1,61 @@
+"""Structured logs: one line per event, JSON for machines or columns for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+SHARED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+]
+
+
+def build_logging(*, format: str, level: str) -> dict[str, Any]:
+    """Return Django's ``LOGGING`` and point structlog at the same handler.
+
+    ``format`` is ``json`` or ``console``. Lines of the standard library's loggers and of structlog's
+    come out alike, with the request id that django-structlog binds.
+    """
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        if format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=False)]
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "lines": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": SHARED,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *renderers,
+                ],
+            }
+        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            # One line per request comes from django-structlog; the servers' own would be a second.
+            "uvicorn.access": {"level": "WARNING"},
+            "django.server": {"level": "WARNING"},
+            "httpx": {"level": "WARNING"},
+            "websockets": {"level": "WARNING"},
+        },
+    }

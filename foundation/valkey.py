@@ -1,0 +1,43 @@
+"""Connections to Valkey (or Redis): sized pools and time-outs, so a dead server never hangs a caller.
+
+redis-py pools hold 100 connections unless told otherwise and raise when they run out; a blocking
+pool waits instead (docs/decisions/0004).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import redis
+import redis.asyncio
+from django.conf import settings
+
+CONNECT_TIMEOUT = 1.0
+READ_TIMEOUT = 2.0
+
+
+@cache
+def client() -> redis.Redis:
+    """The shared blocking client; answers are bytes. Raises ``redis.RedisError`` when it is down."""
+    pool = redis.BlockingConnectionPool.from_url(
+        settings.REDIS_URL,
+        max_connections=20,
+        timeout=2,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=READ_TIMEOUT,
+        health_check_interval=15,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def async_client(*, max_connections: int = 4) -> redis.asyncio.Redis:
+    """A new asynchronous client of the running loop; whoever makes it closes it."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.REDIS_URL,
+        max_connections=max_connections,
+        timeout=2,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=READ_TIMEOUT,
+        health_check_interval=15,
+    )
+    return redis.asyncio.Redis(connection_pool=pool)

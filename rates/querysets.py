@@ -1,0 +1,57 @@
+"""Questions that may be asked of the rates' tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Max, OuterRef, Q, Subquery
+
+if TYPE_CHECKING:
+    from rates.models import Candle1m, Pair, PairHalt, SpreadRule
+
+
+class PairQuerySet(models.QuerySet["Pair"]):
+    def quoted(self) -> Self:
+        """Pairs that the feed subscribes to and the board shows, in the board's order."""
+        return self.filter(enabled=True).order_by("position", "code")
+
+    def with_halt(self) -> Self:
+        """Adds ``last_halt_action``, ``last_halt_reason``, ``last_halt_at`` of the newest halt row."""
+        from rates.models import PairHalt
+
+        newest = PairHalt.objects.filter(pair=OuterRef("pk")).order_by("-version")
+        return self.annotate(
+            last_halt_action=Subquery(newest.values("action")[:1]),
+            last_halt_reason=Subquery(newest.values("reason")[:1]),
+            last_halt_at=Subquery(newest.values("at")[:1]),
+        )
+
+
+class PairHaltQuerySet(models.QuerySet["PairHalt"]):
+    def newest_version(self) -> int:
+        return self.aggregate(v=Max("version"))["v"] or 0
+
+
+class SpreadRuleQuerySet(models.QuerySet["SpreadRule"]):
+    def in_force(self, *, at: datetime) -> Self:
+        """The version of each pair, and of the house default, that holds at ``at``."""
+        return self.filter(status="active", effective_from__lte=at).filter(
+            Q(effective_to__isnull=True) | Q(effective_to__gt=at)
+        )
+
+    def in_force_from(self, *, at: datetime) -> Self:
+        """What holds at ``at`` and everything scheduled after it."""
+        return self.filter(status="active").filter(
+            Q(effective_to__isnull=True) | Q(effective_to__gt=at)
+        )
+
+    def newest_version(self) -> int:
+        return self.aggregate(v=Max("version"))["v"] or 0
+
+
+class CandleQuerySet(models.QuerySet["Candle1m"]):
+    def of(self, pair: Pair, *, start: datetime, end: datetime) -> Self:
+        """Candles that begin in ``[start, end)``, oldest first."""
+        return self.filter(pair=pair, bucket__gte=start, bucket__lt=end).order_by("bucket")
