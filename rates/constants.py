@@ -12,6 +12,7 @@ KEY_LEADER: Final = "rates:leader"  # string with a time to live: the lease's to
 KEY_EPOCH: Final = "rates:epoch"
 KEY_FEED: Final = "rates:feed"  # hash: what the leading feed says of itself
 KEY_CLOSED_CANDLES: Final = "rates:closed1m"  # stream
+KEY_OPEN_CANDLES: Final = "rates:open1m"  # hash: pair and epoch -> the unfinished part as JSON
 CHANNEL_CONTROL: Final = "rates:ctl"
 
 PUBLIC_TIER: Final = "public"

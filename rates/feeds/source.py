@@ -76,6 +76,10 @@ class PriceSource(Protocol):
         """Change the subscription on the open socket, or remember it for the next one."""
         ...
 
+    async def renew(self, symbols: Sequence[str]) -> None:
+        """Ask for fresh snapshots of ``symbols``: they are thought to have moved unseen."""
+        ...
+
     def counters(self) -> dict[str, int]:
         """Running totals: ``frames``, ``bad_frames``, ``dials``, ``reconnects``, ``out_of_order``."""
         ...
