@@ -27,7 +27,7 @@ def client() -> redis.Redis:
         socket_timeout=READ_TIMEOUT,
         health_check_interval=15,
     )
-    return redis.Redis(connection_pool=pool)
+    return redis.Redis.from_pool(pool)
 
 
 def async_client(*, max_connections: int = 4) -> redis.asyncio.Redis:
@@ -40,4 +40,4 @@ def async_client(*, max_connections: int = 4) -> redis.asyncio.Redis:
         socket_timeout=READ_TIMEOUT,
         health_check_interval=15,
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    return redis.asyncio.Redis.from_pool(pool)
