@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 
 from foundation import valkey
 
@@ -11,3 +12,9 @@ from foundation import valkey
 def _empty_valkey() -> None:
     """Each test starts with an empty Valkey, as it starts with an empty database."""
     valkey.client().flushall()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: SettingsWrapper) -> None:
+    """Real password hashing is slow on purpose; no test is about its strength."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
