@@ -14,8 +14,8 @@ class Tick:
     """The top of one pair's book, with every price exactly as the exchange wrote it.
 
     ``bid`` and ``ask`` may still be crossed, zero or absurd: judging them is the quoting service's
-    work. ``received`` is the monotonic clock in seconds; ``source_time`` is the exchange's own clock
-    and may be missing.
+    work. ``received`` is the monotonic clock in seconds; ``source_time`` is the exchange's own
+    clock and may be missing.
     """
 
     symbol: str  # the exchange's name, "BTC/USD"
@@ -34,7 +34,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChanged:
-    """The socket opened (``live``) or was lost; ``reason`` is a short word for people and logs."""
+    """The exchange spoke on a new socket (``live``), or the socket was lost or could not be opened.
+
+    ``reason`` is a short word for people and logs.
+    """
 
     live: bool
     reason: str
@@ -81,5 +84,5 @@ class PriceSource(Protocol):
         ...
 
     def counters(self) -> dict[str, int]:
-        """Running totals: ``frames``, ``bad_frames``, ``dials``, ``reconnects``, ``out_of_order``."""
+        """Totals: ``frames``, ``bad_frames``, ``dials``, ``reconnects``, ``out_of_order``."""
         ...
