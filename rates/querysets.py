@@ -35,11 +35,13 @@ class PairHaltQuerySet(models.QuerySet["PairHalt"]):
 
 
 class SpreadRuleQuerySet(models.QuerySet["SpreadRule"]):
+    def of(self, pair: Pair | None) -> Self:
+        """Versions of one pair, or of the house default for ``None``."""
+        return self.filter(pair=pair) if pair else self.filter(pair__isnull=True)
+
     def in_force(self, *, at: datetime) -> Self:
         """The version of each pair, and of the house default, that holds at ``at``."""
-        return self.filter(status="active", effective_from__lte=at).filter(
-            Q(effective_to__isnull=True) | Q(effective_to__gt=at)
-        )
+        return self.filter(effective_from__lte=at).in_force_from(at=at)
 
     def in_force_from(self, *, at: datetime) -> Self:
         """What holds at ``at`` and everything scheduled after it."""
@@ -47,8 +49,25 @@ class SpreadRuleQuerySet(models.QuerySet["SpreadRule"]):
             Q(effective_to__isnull=True) | Q(effective_to__gt=at)
         )
 
+    def open(self) -> Self:
+        """The newest decision of each pair and of the house default, in force or scheduled."""
+        return self.filter(status="active", effective_to__isnull=True)
+
+    def pending(self) -> Self:
+        """Versions that wait for a second person, oldest first."""
+        return self.filter(status="pending").order_by("version")
+
+    def for_display(self) -> Self:
+        """With everything a line of the history shows, newest first."""
+        return self.select_related(
+            "pair", "created_by", "approved_by", "rejected_by", "supersedes"
+        ).order_by("-version")
+
     def newest_version(self) -> int:
-        return self.aggregate(v=Max("version"))["v"] or 0
+        """The number of the newest change of what is in force or scheduled."""
+        decided = self.filter(status__in=["active", "superseded"])
+        newest = decided.aggregate(made=Max("version"), approved=Max("approval_version"))
+        return max(newest["made"] or 0, newest["approved"] or 0)
 
 
 class CandleQuerySet(models.QuerySet["Candle1m"]):

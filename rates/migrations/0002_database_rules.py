@@ -24,19 +24,25 @@ CREATE TABLE rates_candle1m (
 ) PARTITION BY RANGE (bucket)
 """
 
-# The rows of a pair are its audit trail. Only what says how a version ended may change.
+# The rows of a pair are its audit trail. Only what says how a version ended may change, and the
+# moment at which a version that waited for a second person comes into force.
 AUDIT = """
 CREATE FUNCTION rates_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    ending text[] := '{status,effective_to}';
+    decision text[] := '{status,effective_to,effective_from,approved_by_id,approved_at,'
+        'approval_version,rejected_by_id,rejected_at,rejection}';
+    mutable text[] := '{}';
 BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'rows of % are an audit trail and are never deleted', TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation';
     END IF;
-    IF TG_TABLE_NAME = 'rates_pairhalt' OR
-       to_jsonb(NEW) - '{status,effective_to,approved_by_id,approved_at,effective_from}'::text[]
-       IS DISTINCT FROM
-       to_jsonb(OLD) - '{status,effective_to,approved_by_id,approved_at,effective_from}'::text[]
-    THEN
+    IF TG_TABLE_NAME = 'rates_spreadrule' THEN
+        mutable := CASE to_jsonb(OLD) ->> 'status'
+            WHEN 'pending' THEN decision WHEN 'active' THEN ending ELSE '{}' END;
+    END IF;
+    IF to_jsonb(NEW) - mutable IS DISTINCT FROM to_jsonb(OLD) - mutable THEN
         RAISE EXCEPTION 'values of % never change: add a version', TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation';
     END IF;

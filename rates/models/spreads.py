@@ -36,7 +36,8 @@ class SpreadRule(models.Model):
     Offsets are signed and belong to a side as the customer sees it: ``buy`` is added to the ask and
     normally positive, ``sell`` is added to the bid and normally negative. The rows of a pair are its
     audit trail; a trigger refuses to change their values or to delete them. In force at a moment is
-    the active row with ``effective_from <= moment < effective_to``.
+    the active row with ``effective_from <= moment < effective_to``; there is one at most. The open
+    row (active, without an end) is the newest decision, which may lie in the future.
     """
 
     class Unit(models.TextChoices):
@@ -81,6 +82,14 @@ class SpreadRule(models.Model):
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # A pending version has drawn its number already; its approval draws another, so that the
+    # table's number rises when the version comes into force and not when it was proposed.
+    approval_version = models.PositiveBigIntegerField(null=True, blank=True, unique=True)
+    rejected_at = models.DateTimeField(null=True, blank=True)
+    rejected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    rejection = models.CharField(max_length=500, blank=True)
 
     objects: ClassVar[SpreadRuleQuerySet] = SpreadRuleQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -94,7 +103,12 @@ class SpreadRule(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(reason=""), name="spread_has_reason"),
             models.CheckConstraint(
-                condition=Q(min_bps__lte=F("max_bps"), max_bps__gte=0, max_bps__lt=10_000),
+                condition=Q(
+                    min_bps__gt=-10_000,
+                    min_bps__lte=F("max_bps"),
+                    max_bps__gte=0,
+                    max_bps__lt=10_000,
+                ),
                 name="spread_clamp_in_order",
             ),
             models.CheckConstraint(
@@ -113,6 +127,11 @@ class SpreadRule(models.Model):
                 condition=Q(status="active", effective_to__isnull=True),
                 nulls_distinct=False,
                 name="spread_one_open_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="rejected", rejected_at__isnull=False)
+                | ~Q(status="rejected") & Q(rejected_at__isnull=True),
+                name="spread_rejection_is_dated",
             ),
         ]
         indexes = [models.Index(fields=["pair", "-version"], name="spread_history")]
