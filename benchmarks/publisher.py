@@ -61,9 +61,7 @@ class Publisher:
             if self.plan.form == "socketio"
             else for_hub(code, change, data, meta)
         )
-        channel = (
-            f"socket.io#/#{code}#" if self.plan.form == "socketio" else channel_quotes()
-        )
+        channel = f"socket.io#/#{code}#" if self.plan.form == "socketio" else channel_quotes()
         stamped, at = stamp(body, change)
         with self.valkey.pipeline(transaction=False) as pipe:
             pipe.hset(key_quotes(), code, stamped)

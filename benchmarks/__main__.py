@@ -1,0 +1,115 @@
+"""``python -m benchmarks``: measure, print, keep. ``--help`` lists the options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from benchmarks import build, report, scenarios, targets
+from benchmarks.children import CannotRun, can_pin, raise_file_limit
+from benchmarks.contenders import PLAIN_WS, SOCKETIO, quayside
+from benchmarks.database import postgres
+from benchmarks.push import Row
+from benchmarks.report import Report
+
+
+class Run:
+    """One invocation: its options, its database, and what it has found so far."""
+
+    def __init__(self, options: argparse.Namespace, database: str, found: Report) -> None:
+        self.options = options
+        self.database = database
+        self.found = found
+        self.seconds: float = 2.0 if options.quick else 3.0
+
+    def note(self, text: str) -> None:
+        print(f"  {text}", flush=True)
+        self.found.notes.append(text)
+
+    def rows(self, title: str, rows: list[Row]) -> list[Row]:
+        report.push_table(title, rows)
+        self.found.sections[title] = [{**asdict(row), "doubts": row.doubts} for row in rows]
+        return rows
+
+    def measure(
+        self, which: list[scenarios.Scenario], who: tuple[scenarios.Contender, ...], runs: int
+    ) -> list[Row]:
+        return scenarios.measure(which, who, runs=runs, database=self.database, note=self.note)
+
+
+def push(run: Run) -> None:
+    load = scenarios.main_load(run.options.clients, run.seconds)
+    rows = run.measure(load, scenarios.EVERYONE, run.options.runs)
+    run.rows("Tick and spread edit to client", rows)
+    run.found.verdicts += targets.push_verdicts(rows)
+
+
+def slow(run: Run) -> None:
+    runs = 1 if run.options.quick else min(run.options.runs, 2)
+    rows = run.measure(scenarios.slow_readers(run.seconds + 2), scenarios.EVERYONE, runs)
+    run.rows("Slow readers", rows)
+
+
+def crowd(run: Run) -> None:
+    everyone = scenarios.EVERYONE
+    fast = run.measure(scenarios.saturation(run.seconds), everyone, 1)
+    run.rows("What one process sustains", fast)
+    if run.options.quick:
+        return
+    run.rows("Herd", run.measure(scenarios.herd(run.seconds), everyone, 1))
+    conflating = quayside(0.1, "quayside, 100 ms window")
+    rows = run.measure(scenarios.many(run.seconds + 2), (conflating, SOCKETIO, PLAIN_WS), 1)
+    run.rows("10,000 clients", rows)
+    run.found.verdicts += targets.capacity_verdicts(rows)
+
+
+SECTIONS: dict[str, Callable[[Run], None]] = {"push": push, "slow": slow, "crowd": crowd}
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small crowds, short windows, one run")
+    parser.add_argument("--only", help=f"some of {','.join(SECTIONS)}, separated by commas")
+    parser.add_argument("--clients", help="crowds of the push rows, for example 1,100,1000,5000")
+    parser.add_argument("--runs", type=int, help="repetitions of a push row; the median is shown")
+    given = parser.parse_args()
+    given.only = given.only.split(",") if given.only else list(SECTIONS)
+    unknown = set(given.only) - set(SECTIONS)
+    if unknown:
+        parser.error(f"--only {','.join(sorted(unknown))}: choose from {', '.join(SECTIONS)}")
+    sizes = given.clients or ("1,100" if given.quick else "1,100,1000,5000")
+    if not all(size.isdecimal() and 0 < int(size) <= 15_000 for size in sizes.split(",")):
+        parser.error(f"--clients {sizes}: whole numbers from 1 to 15000, separated by commas")
+    given.clients = [int(size) for size in sizes.split(",")]
+    given.runs = given.runs or (1 if given.quick else 3)
+    return given
+
+
+def main() -> int:
+    given = options()
+    raise_file_limit()
+    found = Report(options=vars(given))
+    try:
+        build.load_client()
+        with ExitStack() as stack:
+            run = Run(given, stack.enter_context(postgres()), found)
+            if not can_pin():
+                run.note("Not pinned: taskset or a second core is missing, so figures are rough.")
+            for name in given.only:
+                SECTIONS[name](run)
+    except CannotRun as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    report.verdict_table(found.verdicts)
+    for note in found.notes:
+        print(note)
+    found.write()
+    print(f"\nWritten to {report.LATEST}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
