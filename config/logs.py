@@ -19,8 +19,8 @@ SHARED: list[structlog.typing.Processor] = [
 def build_logging(*, format: str, level: str) -> dict[str, Any]:
     """Return Django's ``LOGGING`` and point structlog at the same handler.
 
-    ``format`` is ``json`` or ``console``. Lines of the standard library's loggers and of structlog's
-    come out alike, with the request id that django-structlog binds.
+    ``format`` is ``json`` or ``console``. Lines of the standard library's loggers and of
+    structlog's come out alike, with the request id that django-structlog binds.
     """
     structlog.configure(
         processors=[

@@ -15,6 +15,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from environs import Env
+from whitenoise.compress import Compressor
 
 from config.logs import build_logging
 
@@ -22,7 +23,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
 
 env = Env()
-# Demo mode is what `make up` and `make test` run: simulated upstreams, generated secrets, open doors.
+# What `make up` and `make test` run: simulated upstreams, generated secrets, open doors.
 DEMO = env.bool("QUAYSIDE_DEMO", default=False)
 DEMO_HOME = env.path("QUAYSIDE_HOME", default=BASE_DIR / ".quayside")
 if DEMO and (DEMO_HOME / "env").exists():
@@ -32,8 +33,8 @@ if DEMO and (DEMO_HOME / "env").exists():
 # No default: a process without its secret must not start.
 SECRET_KEY = env.str("SECRET_KEY")
 DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"
@@ -68,7 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.static.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -220,6 +221,12 @@ STORAGES = {
     "staticfiles": {"BACKEND": "config.static.StaticStorage"},
 }
 
+# The originals are never asked for: pages name the hashed copies.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+# Source maps are read by developers only; compressing them would take most of the time.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
+
 # --- API --------------------------------------------------------------------------
 REST_FRAMEWORK = {
     # Closed by default; a public view has to say so.
@@ -258,7 +265,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 # The doors of the replaced systems answer without credentials only where they are named here.
-OPEN_ENDPOINTS = env.list("QUAYSIDE_OPEN_ENDPOINTS", default=[])
+OPEN_ENDPOINTS: list[str] = env.list("QUAYSIDE_OPEN_ENDPOINTS", default=[])
 
 # --- Background work ----------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

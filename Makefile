@@ -1,0 +1,69 @@
+# One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
+.DEFAULT_GOAL := help
+.PHONY: help up test bench lint format reset requirements browser
+
+# The first of these that is new enough; PYTHON= names another one.
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(shell for name in $(PYTHONS); do $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo $$name && exit; done; echo python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PROCESSES ?= auto
+SOURCES ?= simulated
+
+export QUAYSIDE_DEMO := 1
+export SOURCES
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# What settings need to be read at all; nothing connects to these.
+OFFLINE := SECRET_KEY=offline DATABASE_URL=postgresql://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+help:  ## List these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+
+up: $(INSTALLED)  ## Run everything, in the foreground. PORT=8000 moves the web port, SOURCES=live uses the real exchange
+	@python -m demo.prepare
+	@exec python manage.py up
+
+test: $(INSTALLED)  ## Run every test, on servers of its own. ARGS= is passed to pytest, PROCESSES= sets how many run at once
+	@python -m pytest --quiet --numprocesses $(PROCESSES) $(ARGS)
+
+bench: $(INSTALLED)  ## Measure; print medians, percentiles and ratios
+	@python -m benchmarks $(ARGS)
+
+lint: $(INSTALLED)  ## Check format, rules, types, layers, migrations, requirements and the API's description
+	ruff format --check --quiet .
+	ruff check --quiet .
+	python .ci/check_requirements.py
+	lint-imports
+	$(OFFLINE) mypy .
+	$(OFFLINE) python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(OFFLINE) python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: $(INSTALLED)  ## Rewrite the code in its one format
+	@ruff check --fix --quiet .
+	@ruff format --quiet .
+
+reset: $(INSTALLED)  ## Remove every datum of `make up`
+	@python -m demo.reset
+
+requirements: $(INSTALLED)  ## Compile requirements*.in into pinned and hashed requirements*.txt
+	@$(COMPILE) requirements.in --output-file requirements.txt
+	@$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+browser:  ## Install the Chromium that browser tests drive (Debian or Ubuntu, as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+
+# Made again whenever a requirement changes.
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Quayside needs Python 3.11 or newer; $(PYTHON) is not. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+		rm -rf .venv; echo "Making .venv failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
+	@echo "Installing what requirements.txt and requirements-dev.txt name ..."
+	@if test -x $(BIN)/uv; \
+		then VIRTUAL_ENV=.venv uv pip install --quiet --require-hashes -r requirements.txt -r requirements-dev.txt; \
+		else python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt; fi
+	@touch $@

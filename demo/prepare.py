@@ -1,0 +1,108 @@
+"""What must be settled before Django can read its settings: secrets, ports, addresses.
+
+``python -m demo.prepare`` writes `.quayside/env`; ``manage.py up`` then reads it like any setting.
+What the environment already says is left alone, so that with ``DATABASE_URL`` and ``REDIS_URL`` set
+nothing is embedded.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from demo import leftovers, servers
+from demo.home import DemoError, Home
+
+DEFAULT_PORT = 8000
+
+
+def prepare(home: Home, environment: Mapping[str, str]) -> dict[str, str]:
+    """Write the settings of this run and return them. Raises ``DemoError`` when it cannot run."""
+    with home.lock():
+        home.state_file.unlink(missing_ok=True)
+        for name in leftovers.end(home):
+            print(f"Ended {name}, which an earlier run left behind.")
+        values = settle(home.read_env(), home, environment)
+        check_web_port(int(values["PORT"]))
+        home.write_env(values)
+    return values
+
+
+def settle(old: Mapping[str, str], home: Home, environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings of this run: those of the last one where they still hold."""
+    sources = environment.get("SOURCES") or "simulated"
+    if sources not in ("simulated", "live"):
+        raise DemoError(f"SOURCES={sources} is not known: use simulated or live.")
+    if home.postgres.exists() and "DATABASE_URL" not in old:
+        raise DemoError(f"{home.env_file} is gone, and with it the password: run `make reset`.")
+    taken: set[int] = set()
+    password = urlsplit(old.get("DATABASE_URL", "")).password or secrets.token_hex(16)
+    database = _port(urlsplit(old.get("DATABASE_URL", "")).port, taken)
+    valkey = _port(urlsplit(old.get("REDIS_URL", "")).port, taken)
+    simulators = _port(int(old.get("SIMULATORS_PORT", 0)) or None, taken)
+    values = {
+        "SECRET_KEY": old.get("SECRET_KEY") or secrets.token_urlsafe(50),
+        "PORT": str(web_port(environment)),
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+        "DATABASE_URL": f"postgresql://{servers.POSTGRES_USER}:{password}@127.0.0.1:{database}/postgres",
+        "REDIS_URL": f"redis://127.0.0.1:{valkey}/0",
+        "QUAYSIDE_SOURCES": sources,
+        "SIMULATORS_PORT": str(simulators),
+        "STATIC_ROOT": str(home.root / "static"),
+        "BEAT_SCHEDULE": str(home.root / "beat"),
+    }
+    if sources == "simulated":
+        values["KRAKEN_WS_URL"] = f"ws://127.0.0.1:{simulators}/v2"
+        values["KRAKEN_REST_URL"] = f"http://127.0.0.1:{simulators}"
+    return values
+
+
+def web_port(environment: Mapping[str, str]) -> int:
+    written = environment.get("PORT") or str(DEFAULT_PORT)
+    if not written.isdecimal() or not 0 < int(written) < 65536:
+        raise DemoError(f"PORT={written} is not a port: use a number from 1 to 65535.")
+    return int(written)
+
+
+def check_web_port(port: int) -> None:
+    if not is_free(port):
+        raise DemoError(
+            f"Port {port} is in use by another program: choose one with `make up PORT={port + 1}`."
+        )
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # Without this, connections of the last run that are still being forgotten count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _port(wanted: int | None, taken: set[int]) -> int:
+    """The port of the last run if it is still free, else a new one."""
+    port = wanted if wanted and is_free(wanted) else servers.free_port()
+    while port in taken:
+        port = servers.free_port()
+    taken.add(port)
+    return port
+
+
+def main() -> int:
+    try:
+        prepare(Home.from_environment(), os.environ)
+    except DemoError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""First contents of a demo desk. Running it again adds what is missing and changes nothing else."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from decimal import Decimal
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+from accounts.models import User
+from demo.home import Home, write_private
+from demo.simulators.pairs import PAIRS, SimulatedPair
+from rates.models import Pair, SpreadRule
+from rates.services import pairs, spreads
+
+OPERATORS = "Operators"
+OPERATOR_RIGHTS = (
+    *("edit_spreads", "allow_negative_spread", "approve_spreads"),
+    *("view_pair", "change_pair", "view_pairhalt", "view_spreadrule"),
+)
+USERNAMES = ("operator", "customer")
+
+HOUSE_BPS = 50
+# What differs from the house default: the offset of each side, in basis points or the currency.
+PAIR_SPREADS = {
+    "BTC_USD": (SpreadRule.Unit.BPS, "35", "-35"),
+    "ETH_USD": (SpreadRule.Unit.BPS, "40", "-45"),
+    "USDT_USD": (SpreadRule.Unit.ABSOLUTE, "0.0012", "-0.0015"),
+    "XMR_USD": (SpreadRule.Unit.BPS, "120", "-120"),
+}
+
+
+@transaction.atomic
+def seed(home: Home) -> dict[str, str]:
+    """Create pairs, spreads and users where missing. Returns username -> password of the users."""
+    credentials = passwords(home)
+    add_users(credentials)
+    add_pairs()
+    add_spreads()
+    return credentials
+
+
+def passwords(home: Home) -> dict[str, str]:
+    """Username -> password, drawn once and kept beside the data."""
+    known: dict[str, str] = home.read_json(home.credentials_file)
+    drawn = {name: known.get(name) or secrets.token_urlsafe(12) for name in USERNAMES}
+    if drawn != known:
+        write_private(home.credentials_file, json.dumps(drawn, indent=2))
+    return drawn
+
+
+def add_users(credentials: dict[str, str]) -> None:
+    operators = operators_group()
+    for username, password in credentials.items():
+        if User.objects.filter(username=username).exists():
+            continue
+        user = User.objects.create_user(username, password=password)
+        if username == "operator":
+            user.is_staff = True
+            user.save(update_fields=["is_staff"])
+            user.groups.add(operators)
+
+
+def operators_group() -> Group:
+    group, created = Group.objects.get_or_create(name=OPERATORS)
+    if created:
+        group.permissions.set(
+            Permission.objects.filter(content_type__app_label="rates", codename__in=OPERATOR_RIGHTS)
+        )
+    return group
+
+
+def add_pairs() -> None:
+    known = set(Pair.objects.values_list("ws_symbol", flat=True))
+    for position, simulated in enumerate(PAIRS, start=1):
+        if simulated.symbol not in known:
+            pairs.save(pair_of(simulated, position=position * 10))
+
+
+def pair_of(simulated: SimulatedPair, *, position: int) -> Pair:
+    return Pair(
+        code=f"{simulated.base}_{simulated.quote}",
+        base=simulated.base,
+        quote=simulated.quote,
+        ws_symbol=simulated.symbol,
+        rest_key=simulated.rest_key,
+        tick_size=simulated.tick,
+        price_decimals=simulated.decimals,
+        position=position,
+    )
+
+
+def add_spreads() -> None:
+    """Give the house a default and some pairs their own, where nobody has decided yet."""
+    if not SpreadRule.objects.filter(pair=None).exists():
+        _set(None, SpreadRule.Unit.BPS, str(HOUSE_BPS), str(-HOUSE_BPS))
+    for pair in Pair.objects.filter(code__in=PAIR_SPREADS, spread_rules=None):
+        _set(pair, *PAIR_SPREADS[pair.code])
+
+
+def _set(pair: Pair | None, unit: str, buy: str, sell: str) -> None:
+    spreads.set_spread(
+        pair=pair,
+        unit=unit,
+        buy=Decimal(buy),
+        sell=Decimal(sell),
+        reason="First set-up of the demo",
+        by=None,
+        origin=SpreadRule.Origin.SEED,
+    )
