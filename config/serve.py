@@ -1,0 +1,102 @@
+"""``python -m config.serve``: the web process, from ``HOST``, ``PORT`` and ``WEB_PROCESSES``.
+
+It makes the listening socket itself: accepted sockets inherit two options that bound what a reader
+who stopped reading can hold, which no ASGI server can do from above (push.md section 6).
+Addresses of clients behind a proxy come from ``TRUSTED_PROXIES``, so uvicorn's own handling of
+forwarded headers, which believes any depth of them, stays off.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+
+import django
+import structlog
+from django.conf import settings
+from uvicorn import Config, Server
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+# A client that takes nothing for so long is cut off by the kernel.
+USER_TIMEOUT_MS = 10_000
+# Bytes that wait in the kernel rather than being replaced by newer values.
+UNSENT_BYTES = 16 * 1024
+BACKLOG = 4096
+MAX_CLIENT_FRAME = 4096
+GRACE_SECONDS = 5
+
+logger = structlog.get_logger(__name__)
+
+
+class EndsStreams(HttpToolsProtocol):
+    """uvicorn waits for running responses when it shuts down; event streams run for ever."""
+
+    def shutdown(self) -> None:
+        from live import hub
+
+        hub.current().drain()
+        super().shutdown()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``OSError`` when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def server_config(*, processes: int = 1) -> Config:
+    return Config(
+        "config.asgi:application",
+        loop="uvloop",
+        http=EndsStreams,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_CLIENT_FRAME,
+        backlog=BACKLOG,
+        workers=processes,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
+
+
+def main() -> int:
+    django.setup()
+    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
+    processes = int(os.environ.get("WEB_PROCESSES", "1"))
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error}"
+        sys.stderr.write(f"Port {port} on {host} {reason}. Choose another with PORT=.\n")
+        return 1
+    config = server_config(processes=processes)
+    logger.info("serving", host=host, port=port, processes=processes, demo=settings.DEMO)
+    if processes > 1:
+        Multiprocess(config, sockets=[listener]).run()
+    else:
+        Server(config).run(sockets=[listener])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""What a client does with the hub, whatever the door: come, subscribe, resync, leave."""
+
+from __future__ import annotations
+
+from channels.db import database_sync_to_async
+
+from live.connections import Connection, Send, Subscription
+from live.fanout import Fan
+from live.frames import Framer
+from live.hub import Hub
+from live.limits import MAX_TOPICS, client_address
+from live.protocol import NOT_ALLOWED, NOT_SIGNED_IN, Refused, Request, too_many
+from live.scopes import Scope, User, user_of
+
+
+class Client:
+    """One connection's dealings with ``hub``. All methods but ``leave`` raise ``Refused``."""
+
+    def __init__(self, hub: Hub, scope: Scope, send: Send, frame: Framer) -> None:
+        self.hub = hub
+        self.scope = scope
+        self.connection = Connection(send, frame, hub.counters)
+        self.address: str | None = None
+        self.user: User | None = None
+
+    def arrive(self) -> None:
+        """Take a seat."""
+        address = client_address(self.scope)
+        if not self.hub.addresses.take(address):
+            raise too_many("Too many connections from this address.", "too_many_connections")
+        self.address = address
+        self.hub.admit(self.connection)
+
+    def leave(self) -> None:
+        """Give back all that was taken. May be called twice."""
+        self.connection.close()
+        if self.connection.busy is not None:
+            self.connection.busy.cancel()
+        self.hub.dismiss(self.connection)
+        if self.address is not None:
+            self.hub.addresses.free(self.address)
+            self.address = None
+        if self.user is not None and self.user.is_authenticated:
+            self.hub.users.free(self.user.pk)
+        self.user = None
+
+    async def subscribe(self, request: Request) -> None:
+        """Join the topic, or widen the keys already wanted, and send what the client lacks."""
+        subscription = self.join(request, await self.permitted(request))
+        mask = subscription.fan.board.mask_of(request.keys)
+        self._send_missing(subscription, request, mask)
+
+    def join(self, request: Request, fan: Fan) -> Subscription:
+        """The same for a topic found permitted, without sending anything."""
+        subscription = self.connection.subscriptions.get(request.topic)
+        if subscription is not None:
+            wider = None if request.keys is None else _union(subscription.wanted, request.keys)
+            subscription.want(wider)
+            subscription.throttle = request.throttle
+            return subscription
+        if len(self.connection.subscriptions) >= MAX_TOPICS:
+            raise too_many(f"At most {MAX_TOPICS} topics.", "too_many_subscriptions")
+        subscription = Subscription(self.connection, fan, request.keys, request.throttle)
+        if not self.connection.closed:
+            self.connection.subscriptions[request.topic] = subscription
+            fan.join(subscription)
+        return subscription
+
+    def resync(self, request: Request) -> None:
+        """Send the client's keys again; with ``epoch`` and ``last`` only the newer ones."""
+        subscription = self._subscribed(request.topic)
+        mask = subscription.mask
+        if request.keys is not None:
+            mask &= subscription.fan.board.mask_of(request.keys)
+        self._send_missing(subscription, request, mask)
+
+    def unsubscribe(self, request: Request) -> None:
+        subscription = self._subscribed(request.topic)
+        if request.keys is not None:
+            wanted = subscription.wanted
+            rest = frozenset(subscription.fan.known_keys()) if wanted is None else wanted
+            rest -= request.keys
+            if rest:
+                subscription.want(rest)
+                subscription.dirty &= subscription.mask
+                return
+        del self.connection.subscriptions[request.topic]
+        subscription.fan.leave(subscription)
+
+    async def permitted(self, request: Request) -> Fan:
+        """The topic that ``request`` names, if it exists, has these keys and may be heard."""
+        fan = self.hub.fans.get(request.topic)
+        if fan is None:
+            known = ", ".join(sorted(self.hub.fans)) or "none"
+            reasons = [f"Unknown: {request.topic[:64]}. Known: {known}."]
+            raise Refused("No such topic.", code="unknown_topic", fields={"topic": reasons})
+        self._check_keys(fan, request.keys)
+        if not fan.board.topic.public:
+            await self._check_user(fan)
+        return fan
+
+    def _check_keys(self, fan: Fan, keys: frozenset[str] | None) -> None:
+        known = fan.known_keys()
+        # Before anything was published nothing is known, and any key may turn out to exist.
+        unknown = sorted(keys.difference(known)) if keys and known else []
+        if unknown:
+            reasons = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."]
+            fields = {"keys": reasons}
+            raise Refused("No such key.", code="unknown_key", fields=fields, close=None)
+
+    async def _check_user(self, fan: Fan) -> None:
+        user = await self._identify()
+        topic = fan.board.topic
+        if await database_sync_to_async(topic.may_subscribe)(user, topic.name):
+            return
+        if not user.is_authenticated:
+            message = "Sign in to hear this topic."
+            raise Refused(message, code="not_signed_in", close=NOT_SIGNED_IN, http_status=401)
+        message = "You may not hear this topic."
+        raise Refused(message, code="permission_denied", close=NOT_ALLOWED, http_status=403)
+
+    async def _identify(self) -> User:
+        if self.user is None:
+            user = await user_of(self.scope)
+            if user.is_authenticated and not self.hub.users.take(user.pk):
+                raise too_many("Too many connections of this user.", "too_many_connections")
+            self.user = user
+        return self.user
+
+    def _subscribed(self, topic: str) -> Subscription:
+        subscription = self.connection.subscriptions.get(topic)
+        if subscription is None:
+            raise Refused("Not subscribed to this topic.", code="not_subscribed", close=None)
+        return subscription
+
+    def _send_missing(self, subscription: Subscription, request: Request, mask: int) -> None:
+        if request.epoch is not None:
+            mask = subscription.fan.board.newer_than(mask, request.epoch, request.last)
+        if not self.connection.closed:
+            self.connection.show(subscription, mask)
+
+
+def _union(wanted: frozenset[str] | None, keys: frozenset[str]) -> frozenset[str] | None:
+    return None if wanted is None else wanted | keys

@@ -1,0 +1,168 @@
+"""The push hub of one web process: hears every topic once and passes it on to all its clients.
+
+``current()`` is the process's hub. Reading it costs no lock and is safe from any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from itertools import cycle
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from live import topics
+from live.board import Board, Event
+from live.connections import Connection
+from live.fanout import CHUNK, Fan
+from live.frames import AsgiMessage
+from live.limits import Seats
+from live.link import Link
+from live.messages import Message
+from live.metrics import Counters, Figures, TopicFigures
+from live.topics import Topic
+
+logger = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+# Clients beat in turns, so that thousands of heartbeats never stand in the way of one change.
+TURNS = 20
+
+
+class Hub:
+    """``start`` and ``stop`` belong to the event loop of the web process."""
+
+    def __init__(self, registered: Iterable[Topic]) -> None:
+        self.counters = Counters()
+        window = settings.LIVE_WINDOW_SECONDS
+        self.fans = {topic.name: Fan(Board(topic), self.counters, window) for topic in registered}
+        self.link = Link(self.fans.values(), self.counters)
+        self.addresses = Seats(lambda: int(settings.LIVE_MAX_CONNECTIONS_PER_ADDRESS))
+        self.users = Seats(lambda: int(settings.LIVE_MAX_CONNECTIONS_PER_USER))
+        self.connections: dict[Connection, int] = {}
+        self._turn = cycle(range(TURNS))
+        self._turns: list[set[Connection]] = [set() for _ in range(TURNS)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- Reading -------------------------------------------------------------
+
+    def latest(self, topic: str) -> Mapping[str, Message]:
+        """Key to newest message, as published. Raises ``KeyError`` for an unknown topic."""
+        return self.fans[topic].board.latest
+
+    def state_message(self, topic: str) -> Message | None:
+        """The topic's own state as last published."""
+        return self.fans[topic].board.held.get("*")
+
+    def version(self, topic: str) -> int:
+        """A number that moves whenever anything about ``topic`` changes, its silence included."""
+        return self.fans[topic].board.version
+
+    def is_silent(self, topic: str) -> bool:
+        """Whether the publisher is taken for dead, so that clients see the stale forms."""
+        return self.fans[topic].board.silent
+
+    @property
+    def ready(self) -> bool:
+        """Whether every topic's snapshot was read at least once."""
+        return all(fan.board.loaded for fan in self.fans.values())
+
+    def figures(self) -> Figures:
+        now = time.monotonic()
+        figures = [
+            TopicFigures(name, len(fan.subscriptions), fan.board.dropped, now - fan.board.heard_at)
+            for name, fan in self.fans.items()
+        ]
+        return Figures(len(self.connections), self.link.connected, self.counters, figures)
+
+    # --- Living --------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start hearing and passing on, in the running loop. Harmless when started already."""
+        if self._tasks:
+            return
+        jobs = [self.link.run, self._beat, *(fan.run for fan in self.fans.values())]
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(_keep_alive(job)) for job in jobs]
+
+    async def stop(self) -> None:
+        self.drain()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def drain(self) -> None:
+        """End every client: websockets are closed by the server, event streams by their door."""
+        for connection in tuple(self.connections):
+            connection.close()
+
+    def admit(self, connection: Connection) -> None:
+        turn = next(self._turn)
+        self.connections[connection] = turn
+        self._turns[turn].add(connection)
+
+    def dismiss(self, connection: Connection) -> None:
+        turn = self.connections.pop(connection, None)
+        if turn is not None:
+            self._turns[turn].discard(connection)
+
+    async def _beat(self) -> None:
+        """Look for silent publishers, and tell each client regularly what it should hold."""
+        while True:
+            for turn in self._turns:
+                for fan in self.fans.values():
+                    fan.check_silence()
+                await self._beat_turn(turn)
+                await asyncio.sleep(HEARTBEAT_SECONDS / TURNS)
+
+    async def _beat_turn(self, connections: set[Connection]) -> None:
+        frames: dict[Any, list[AsgiMessage]] = {}
+        for number, connection in enumerate(tuple(connections), 1):
+            # What the heartbeat promises must have been sent before it.
+            connection.settle(pending=True)
+            if connection.busy is None and not connection.closed:
+                connection.write(self._heartbeat(frames, connection))
+            if number % CHUNK == 0:
+                await asyncio.sleep(0)
+                frames.clear()
+
+    def _heartbeat(self, frames: dict[Any, list[AsgiMessage]], to: Connection) -> list[AsgiMessage]:
+        wanted = tuple((s.fan, s.mask) for s in to.subscriptions.values())
+        key = (to.frame, wanted)
+        if key not in frames:
+            meta = ",".join(fan.heartbeat(mask) for fan, mask in wanted)
+            now = int(time.time() * 1000)
+            text = f'{{"event":"heartbeat","data":{{"time":{now}}},"meta":{{{meta}}}}}'
+            frames[key] = to.frame([Event("heartbeat", text)], None)
+        return frames[key]
+
+
+async def _keep_alive(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run ``job`` for ever. A mistake in it is reported and must not end the pushes."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            logger.exception("hub_job_failed", job=job.__qualname__)
+        await asyncio.sleep(0.5)
+
+
+_current: Hub | None = None
+
+
+def current() -> Hub:
+    """The process's hub, made of the registered topics when it is first asked for."""
+    global _current
+    if _current is None:
+        _current = Hub(topics.registered().values())
+    return _current
+
+
+def install(hub: Hub | None) -> None:
+    """Make ``hub`` the process's hub; ``None`` makes a new one when next asked for."""
+    global _current
+    _current = hub

@@ -1,0 +1,33 @@
+"""Reading an ASGI scope: headers, and who is asking."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, parse_cookie
+
+# ASGI's own type is a union that no wrapper can name usefully.
+Scope = Any
+User = AbstractBaseUser | AnonymousUser
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The last header called ``name`` (lower case), or ``None``."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[-1].decode("latin-1") if found else None
+
+
+@database_sync_to_async
+def user_of(scope: Scope) -> User:
+    """Whose session cookie the request carries. Reads the session store, and the user's row."""
+    cookies = parse_cookie(header(scope, b"cookie") or "")
+    engine = import_module(settings.SESSION_ENGINE)
+    request = HttpRequest()
+    request.session = engine.SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
+    return get_user(request)
