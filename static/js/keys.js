@@ -1,0 +1,50 @@
+/** Keyboard shortcuts, and what Escape and a click outside close. */
+
+const CHORD_MS = 1000;
+const dialog = document.querySelector("#keys");
+let chordStarted = -Infinity;
+
+function isTyping(target) {
+  return target.closest?.("input, textarea, select, [contenteditable]") != null;
+}
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (menu === except) continue;
+    menu.open = false;
+    if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  }
+}
+
+function focusFilter(event) {
+  const filter = document.querySelector("[data-filter]:not([hidden])");
+  if (!filter) return;
+  event.preventDefault();
+  filter.focus();
+  filter.select();
+}
+
+function shortcut(event) {
+  const chord = performance.now() - chordStarted < CHORD_MS;
+  chordStarted = -Infinity;
+  if (event.key === "/") focusFilter(event);
+  else if (event.key === "?") dialog.showModal();
+  else if (event.key === "g") chordStarted = performance.now();
+  else if (event.key === "r" && chord) location.assign(document.body.dataset.ratesUrl);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    closeMenus();
+    document.dispatchEvent(new CustomEvent("closepanels"));
+  } else if (!event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target) && !dialog.open) {
+    shortcut(event);
+  }
+});
+
+document.addEventListener("click", (event) => closeMenus(event.target.closest("details[data-menu]")));
+
+for (const button of document.querySelectorAll("[data-keys-open]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => dialog.showModal());
+}
