@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 
 
 class User(AbstractUser):
     """One person or service. A wallet user has neither e-mail nor password, only a random name."""
 
-    objects: ClassVar[UserManager[User]] = UserManager()

@@ -74,7 +74,7 @@ class CandleLog:
     async def inherit(self, client: redis.asyncio.Redis) -> list[Command]:
         """Writes that finish what the predecessor left open. Our own minutes begin now."""
         self._builder = CandleBuilder()
-        left = await client.hgetall(KEY_OPEN_CANDLES)  # type: ignore[misc]
+        left = await client.hgetall(KEY_OPEN_CANDLES)
         parts = [CandlePart.decode(json.loads(value)) for value in left.values()]
         return [*(_append(part) for part in parts), ("DEL", KEY_OPEN_CANDLES)]
 

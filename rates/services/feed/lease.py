@@ -82,4 +82,4 @@ class Lease:
             self.lose()
 
     async def _run(self, script: str, keys: list[str], *args: Any) -> Any:
-        return await self._client.eval(script, len(keys), *keys, *args)  # type: ignore[misc]
+        return await self._client.eval(script, len(keys), *keys, *args)
