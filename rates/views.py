@@ -126,7 +126,7 @@ def pair(request: HttpRequest, code: str) -> HttpResponse:
         "can_edit": can_edit,
         "history": spreads.history(record)[:HISTORY_ROWS] if can_edit else None,
         "http_url": request.build_absolute_uri(f"/api/v1/rates/{code}"),
-        "sse_url": request.build_absolute_uri(f"/api/v1/live?topic=rates:live&keys={code}"),
+        "sse_url": request.build_absolute_uri(f"/api/v1/live?topics=rates:live&keys={code}"),
         "ws_url": request.build_absolute_uri("/ws/live").replace("http", "ws", 1),
         "now_ms": _milliseconds(),
     }

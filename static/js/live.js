@@ -67,7 +67,7 @@ export class Live extends EventTarget {
 
   openStream() {
     const url = new URL("/api/v1/live", location.href);
-    url.searchParams.set("topic", this.topic);
+    url.searchParams.set("topics", this.topic);
     if (this.keys.length) url.searchParams.set("keys", this.keys.join(","));
     const stream = new EventSource(url);
     this.line = stream;
