@@ -34,6 +34,9 @@ class Simulator:
         # No proxy from the environment: the simulator is on this machine.
         self._http = httpx.Client(base_url=self.rest_url, timeout=5, trust_env=False)
 
+    def close(self) -> None:
+        self._http.close()
+
     def state(self) -> dict[str, Any]:
         """``mode``, ``rate``, ``seed``, ``clients``, ``subscriptions``, ``ticks``, ``prices``."""
         return self._ask("GET", "/control")
@@ -76,11 +79,12 @@ def simulator_process() -> Iterator[Simulator]:
     port = free_port()
     command = [sys.executable, "-m", "demo.simulators", "--port", str(port), "--seed", str(SEED)]
     with subprocess.Popen(command, cwd=ROOT) as process:
+        running = Simulator(port)
         try:
-            running = Simulator(port)
             _wait_for(running, process)
             yield running
         finally:
+            running.close()
             process.terminate()
 
 
@@ -95,6 +99,12 @@ def _wait_for(simulator: Simulator, process: subprocess.Popen[bytes]) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine on which nobody listens."""
+    return free_port()
 
 
 @pytest.fixture

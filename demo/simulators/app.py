@@ -24,7 +24,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 GOING_AWAY = 1001
-LARGEST_BODY = 1_000_000
+LARGEST_BODY = 4_000_000
 LARGEST_RATE = 2000
 
 

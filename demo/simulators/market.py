@@ -16,8 +16,9 @@ from decimal import ROUND_FLOOR, Decimal
 from demo.simulators.pairs import DAILY_VOLATILITY, OTHER_VOLATILITY, PAIRS, SimulatedPair
 
 HOURS = 24
-# One step stands for this much of a day: an asset moves about three times a second by default.
-STEP = 1 / (3 * 86_400)
+# The walk is as volatile as the real market at this many steps a second.
+USUAL_RATE = 60
+SECONDS_A_DAY = 86_400
 # Each step takes back this share of the distance to the drifting centre.
 REVERSION = 0.0005
 # How strongly a trade-free step still moves the centre, as a fraction of the asset's volatility.
@@ -32,8 +33,10 @@ class Walk:
     volatility: float
     value: float = 0.0
     centre: float = 0.0
+    weight: int = 0
 
-    def step(self, rng: random.Random, days: float = STEP) -> None:
+    def step(self, rng: random.Random, days: float) -> None:
+        """Let ``days``, a small fraction of one, go by."""
         scale = self.volatility * math.sqrt(days)
         self.centre += rng.gauss(0, scale * DRIFT)
         self.value += REVERSION * (self.centre - self.value) + rng.gauss(0, scale)
@@ -131,13 +134,19 @@ class Market:
         self.books = {pair.symbol: Book(pair, pair.price, pair.price, pair.price) for pair in pairs}
         self._order = list(self.books.values())
         self._weights = [pair.weight for pair in pairs]
+        self._total_weight = sum(self._weights)
+        for pair in pairs:
+            self._walks[pair.base].weight += pair.weight
+            self._walks[pair.quote].weight += pair.weight
         self._live_yesterday()
 
     def step(self) -> Step:
         """Move the market a little and return what happened to one pair."""
         (book,) = self._rng.choices(self._order, self._weights)
-        self._walks[book.pair.base].step(self._rng)
-        self._walks[book.pair.quote].step(self._rng)
+        for walk in (self._walks[book.pair.base], self._walks[book.pair.quote]):
+            # What is drawn often moves less each time.
+            steps_a_second = USUAL_RATE * walk.weight / self._total_weight
+            walk.step(self._rng, 1 / (steps_a_second * SECONDS_A_DAY))
         before = book.bid, book.ask
         self._quote(book)
         traded = self._rng.random() < TRADES

@@ -1,0 +1,86 @@
+"""How long the client waits before it dials again."""
+
+from __future__ import annotations
+
+import pytest
+
+from rates.feeds.dialing import Dialling
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def dialling(clock):
+    """Always draws the longest wait, so that the bounds show."""
+    return Dialling(clock=clock, jitter=lambda low, high: high)
+
+
+def lose(dialling, times):
+    for _ in range(times):
+        dialling.lost()
+
+
+def test_the_first_dial_waits_for_nothing(dialling):
+    assert dialling.wait() == 0
+
+
+def test_the_longest_wait_doubles_after_two_quick_attempts(dialling):
+    waits = []
+    for _ in range(9):
+        dialling.lost()
+        waits.append(dialling.wait())
+    assert waits == [0.5, 0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_the_wait_is_drawn_from_the_whole_range(clock):
+    drawn = []
+    dialling = Dialling(clock=clock, jitter=lambda low, high: drawn.append((low, high)) or low)
+    lose(dialling, 5)
+    dialling.wait()
+    assert drawn == [(0, 4)]
+
+
+def test_a_short_life_does_not_start_the_waits_over(dialling, clock):
+    lose(dialling, 5)
+    dialling.connected()
+    clock.now += 29
+    dialling.lost()
+    assert dialling.wait() == 8
+
+
+def test_thirty_seconds_of_life_start_the_waits_over(dialling, clock):
+    lose(dialling, 5)
+    dialling.connected()
+    clock.now += 30
+    dialling.lost()
+    assert dialling.wait() == 0.5
+
+
+def test_being_told_to_slow_down_skips_the_quick_attempts(dialling):
+    dialling.connected()
+    dialling.lost(unwelcome=True)
+    assert dialling.wait() == 2
+
+
+def test_a_month_of_failures_still_waits_no_longer_than_the_cap(dialling):
+    lose(dialling, 100_000)
+    assert dialling.wait() == 30
+
+
+def test_no_more_than_a_hundred_dials_begin_in_ten_minutes(dialling, clock):
+    for second in range(100):
+        clock.now = float(second)
+        dialling.dialled()
+    assert dialling.wait() == 600 - 99
+    clock.now = 600.0
+    assert dialling.wait() == 0
