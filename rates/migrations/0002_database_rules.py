@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 CANDLES = """
 CREATE TABLE rates_candle1m (
-    pair_id bigint NOT NULL REFERENCES rates_pair (id) DEFERRABLE INITIALLY DEFERRED,
+    pair_id bigint NOT NULL REFERENCES rates_pair (id),
     bucket timestamptz NOT NULL,
     bid_o numeric(24, 12) NOT NULL,
     bid_h numeric(24, 12) NOT NULL,
@@ -17,9 +17,7 @@ CREATE TABLE rates_candle1m (
     ask_c numeric(24, 12) NOT NULL,
     ticks integer NOT NULL CHECK (ticks >= 0),
     spread_version bigint NOT NULL,
-    epoch bigint NOT NULL,
-    first_seq bigint NOT NULL,
-    last_seq bigint NOT NULL,
+    parts jsonb NOT NULL,
     PRIMARY KEY (pair_id, bucket)
 ) PARTITION BY RANGE (bucket)
 """
@@ -83,9 +81,7 @@ class Migration(migrations.Migration):
                         ('ask_c', models.DecimalField(decimal_places=12, max_digits=24)),
                         ('ticks', models.PositiveIntegerField()),
                         ('spread_version', models.PositiveBigIntegerField()),
-                        ('epoch', models.PositiveBigIntegerField()),
-                        ('first_seq', models.PositiveBigIntegerField()),
-                        ('last_seq', models.PositiveBigIntegerField()),
+                        ('parts', models.JSONField(default=list)),
                         ('pair', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='rates.pair')),
                     ],
                     options={

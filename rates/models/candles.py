@@ -26,10 +26,9 @@ class Candle1m(models.Model):
     ask_c = models.DecimalField(max_digits=24, decimal_places=12)
     ticks = models.PositiveIntegerField()
     spread_version = models.PositiveBigIntegerField()
-    epoch = models.PositiveBigIntegerField()
-    # The newest sequence number inside, so that a part stored twice is told from a second part.
-    first_seq = models.PositiveBigIntegerField()
-    last_seq = models.PositiveBigIntegerField()
+    # Which ticks are inside: a list of [epoch, first seq, last seq, ticks], so that a part stored
+    # twice is told from a second part.
+    parts = models.JSONField(default=list)
 
     objects: ClassVar[CandleQuerySet] = CandleQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -25,6 +25,7 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class QuotedPair:
     code: str
+    position: int  # on the board, from 0
     symbol: str
     tick: Decimal
     decimals: int
@@ -52,7 +53,8 @@ class Table:
     @classmethod
     def parse(cls, resolved: Mapping[str, Any]) -> Self:
         """From the JSON of docs/architecture.md. Raises ``KeyError`` or ``ArithmeticError``."""
-        pairs = {code: _pair(code, row) for code, row in resolved["pairs"].items()}
+        rows = enumerate(resolved["pairs"].items())
+        pairs = {code: _pair(code, position, row) for position, (code, row) in rows}
         return cls(version=int(resolved["version"]), pairs=pairs)
 
     def next_change(self, after: int) -> int | None:
@@ -67,10 +69,11 @@ class Table:
         return min(moments, default=None)
 
 
-def _pair(code: str, row: Mapping[str, Any]) -> QuotedPair:
+def _pair(code: str, position: int, row: Mapping[str, Any]) -> QuotedPair:
     halted = row["halted"]
     return QuotedPair(
         code=code,
+        position=position,
         symbol=row["symbol"],
         tick=Decimal(row["tick"]),
         decimals=int(row["decimals"]),

@@ -60,6 +60,7 @@ def meta(
         "valid_until": wall_ms + int(FEED_SILENCE * 1000),
         "locked": bool(tick and tick.bid == tick.ask),
         "decimals": pair.decimals,
+        "position": pair.position,
     }
     for name in ("last", "high", "low", "volume", "change_pct"):
         facts[name] = f"{getattr(tick, name):f}" if tick else None
