@@ -79,14 +79,27 @@ def server_config(*, processes: int = 1) -> Config:
     )
 
 
+def whole_number(name: str, default: int) -> int:
+    """The environment's ``name``. Raises ``ValueError`` with a sentence for people."""
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal():
+        raise ValueError(f"{name} must be a number, not {text!r}.")
+    return int(text)
+
+
 def main() -> int:
     django.setup()
-    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
-    processes = int(os.environ.get("WEB_PROCESSES", "1"))
+    host = os.environ.get("HOST", "127.0.0.1")
+    try:
+        port, processes = whole_number("PORT", 8000), whole_number("WEB_PROCESSES", 1)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     try:
         listener = listen(host, port)
-    except OSError as error:
-        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error}"
+    except (OSError, OverflowError) as error:
+        in_use = getattr(error, "errno", None) == errno.EADDRINUSE
+        reason = "is in use" if in_use else f"cannot be had: {error}"
         sys.stderr.write(f"Port {port} on {host} {reason}. Choose another with PORT=.\n")
         return 1
     config = server_config(processes=processes)

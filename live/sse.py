@@ -20,7 +20,8 @@ from live.clients import Client
 from live.connections import Connection, Send
 from live.fanout import Fan
 from live.frames import for_stream
-from live.protocol import Refused, Request, checked_keys
+from live.limits import MAX_TOPICS
+from live.protocol import Refused, Request, checked_keys, too_many
 from live.scopes import Scope, header
 
 HEADERS = [
@@ -29,6 +30,7 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
 ]
+MAX_FIELDS = 10
 POSITION = re.compile(r"(\d{1,18}):(\d{1,18})")
 # Tells browsers to come back after this many milliseconds; pages add jitter of their own.
 RETRY = b"retry: 2000\n\n"
@@ -62,11 +64,17 @@ async def stream(scope: Scope, receive: Any, send: Send) -> None:
 
 def read_query(scope: Scope) -> list[Request]:
     """The subscriptions that the query asks for, one or more. Raises ``Refused``."""
-    query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
+    try:
+        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        reasons = [f"At most {MAX_FIELDS} fields."]
+        raise Refused("The query is too long.", fields={"query": reasons}) from error
     topics = _listed(query.get("topics", []))
     keys = _listed(query.get("keys", []))
     if not topics:
         raise Refused("Name one or more topics.", fields={"topics": ["Required."]})
+    if len(topics) > MAX_TOPICS:
+        raise too_many(f"At most {MAX_TOPICS} topics.", "too_many_subscriptions")
     if keys and len(topics) > 1:
         raise Refused("Keys belong to one topic.", fields={"keys": ["Name only one topic."]})
     wanted = checked_keys(keys) if keys else None

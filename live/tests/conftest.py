@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from uvicorn import Server
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from config.serve import listen, server_config
@@ -85,6 +86,15 @@ class Browser:
             frame = json.loads(self.socket.recv(timeout=DEADLINE))
             if frame.get("event") == "heartbeat":
                 return frame
+
+    def close_code(self) -> int:
+        """Read to the end, and return the code the server closed with."""
+        try:
+            while True:
+                self.socket.recv(timeout=DEADLINE)
+        except ConnectionClosed as ended:
+            assert ended.rcvd is not None, "the socket broke without a close frame"
+            return ended.rcvd.code
 
     def until(self, key: str, value: object) -> Any:
         """Read until ``key`` has ``value``; return that frame."""

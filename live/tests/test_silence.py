@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 import pytest
@@ -84,6 +85,19 @@ def test_what_was_published_before_the_link_came_back_arrives(own_valkey, serve)
     with redis.Redis.from_url(own_valkey.url) as client:
         publish(client, running.topic, say("A", "early", 1))
     browser.until("A", "early")
+
+
+def test_a_valkey_that_hangs_is_left_and_found_again(own_valkey, serve):
+    running = serve()
+    browser = running.open()
+    browser.subscribe()
+    own_valkey.process.send_signal(signal.SIGSTOP)
+    eventually(lambda: running.hub.counters.reconnects)
+    own_valkey.process.send_signal(signal.SIGCONT)
+    eventually(lambda: running.hub.link.connected)
+    with redis.Redis.from_url(own_valkey.url) as client:
+        publish(client, running.topic, say("A", 1, 1))
+    browser.until("A", 1)
 
 
 def test_an_unreadable_message_is_counted_and_harms_nobody(running):

@@ -14,7 +14,7 @@ from live.fanout import CHUNK, Fan
 from live.frames import for_websocket
 from live.messages import PRIORITY
 from live.metrics import Counters
-from live.tests.conftest import eventually, make_topic, say
+from live.tests.conftest import DEADLINE, eventually, make_topic, say
 
 PAGE = "x" * 20_000
 ROUNDS = 400
@@ -72,18 +72,23 @@ def reader(fan, received):
     fan.join(subscription)
 
 
+async def until(check):
+    """Let the loop turn, one round at a time, until ``check`` holds."""
+    async with asyncio.timeout(DEADLINE):
+        while not check():  # noqa: ASYNC110  # the order of single rounds is what is tested
+            await asyncio.sleep(0)
+
+
 async def test_an_urgent_change_overtakes_a_running_pass(fan):
     mailboxes = [[] for _ in range(CHUNK * 3)]
     for mailbox in mailboxes:
         reader(fan, mailbox)
     fan.hear(say("TICK", 1, 1))
     running = asyncio.create_task(fan.run())
-    while not any(mailboxes):
-        await asyncio.sleep(0)
+    await until(lambda: any(mailboxes))
     late = [mailbox for mailbox in mailboxes if not mailbox]
     fan.hear(say("EDIT", 2, 2, flag=PRIORITY))
-    while not all(len(mailbox) == 2 for mailbox in mailboxes):
-        await asyncio.sleep(0)
+    await until(lambda: all(len(mailbox) == 2 for mailbox in mailboxes))
     running.cancel()
     assert len(late) == CHUNK * 2
     assert all("EDIT" in mailbox[0] and "TICK" in mailbox[1] for mailbox in late)
@@ -98,8 +103,7 @@ async def test_one_frame_serves_all_clients_that_lack_the_same(fan, monkeypatch)
         reader(fan, mailbox)
     fan.hear(say("A", 1, 1))
     running = asyncio.create_task(fan.run())
-    while not all(mailboxes):
-        await asyncio.sleep(0)
+    await until(lambda: all(mailboxes))
     running.cancel()
     assert len(encoded) == 1
 
@@ -112,8 +116,7 @@ async def test_a_window_sends_a_burst_as_one(fan):
     for seq in range(1, 50):
         fan.hear(say("A", seq, seq))
         await asyncio.sleep(0)
-    while '"A":49' not in mailbox[-1]:
-        await asyncio.sleep(0.01)
+    await until(lambda: '"A":49' in mailbox[-1])
     running.cancel()
     assert len(mailbox) < 49
 
