@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from rates.constants import BPS, LIVE
+from rates.constants import BPS, LIVE, STALE
 from rates.models import Pair
 from rates.services import board as board_service
 from rates.services import sparklines, spreads
@@ -21,6 +21,8 @@ EDIT_SPREADS = "rates.edit_spreads"
 # The drawing's own units; the page scales it.
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_INSET = 96, 28, 2
 HISTORY_ROWS = 50
+# Nothing stands in Valkey for an enabled pair: it is new, or Valkey is empty or down.
+NO_DATA = "no_data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +98,30 @@ def board(request: HttpRequest) -> HttpResponse:
     """Every pair, as customers see it. Live updates come over the websocket."""
     snapshot = board_service.read()
     lines = sparklines.sparklines(timezone.now())
-    ids = _edit_ids() if request.user.has_perm(EDIT_SPREADS) else {}
+    can_edit = request.user.has_perm(EDIT_SPREADS)
     rows = [
-        _row(code, entry, series=lines.get(code, []), edit_id=ids.get(code))
-        for code, entry in snapshot.entries.items()
+        _row(record, snapshot, can_edit=can_edit, series=lines.get(record.code, []))
+        for record in Pair.objects.quoted()
     ]
-    context = {
-        "rows": rows,
-        "snapshot": snapshot,
-        "can_edit": bool(ids),
-        "now_ms": _milliseconds(),
-    }
+    context = {"rows": rows, "snapshot": snapshot, "can_edit": can_edit, "now_ms": _milliseconds()}
     return render(request, "rates/board.html", context)
 
 
 @require_safe
 def pair(request: HttpRequest, code: str) -> HttpResponse:
     """One pair: prices, chart, statistics, and how to read it from a program."""
-    snapshot = board_service.read()
-    entry = snapshot.entries.get(code)
-    if entry is None:
-        context = {"code": code, "known": list(snapshot.entries)}
+    quoted = {record.code: record for record in Pair.objects.quoted()}
+    record = quoted.get(code)
+    if record is None:
+        context: dict[str, Any] = {"code": code, "known": list(quoted)}
         return render(request, "rates/unknown_pair.html", context, status=404)
-    record = Pair.objects.get(code=code)
+    snapshot = board_service.read([code])
     can_edit = request.user.has_perm(EDIT_SPREADS)
     context = {
-        "row": _row(code, entry, edit_id=record.pk if can_edit else None),
+        "row": _row(record, snapshot, can_edit=can_edit),
         "snapshot": snapshot,
         "can_edit": can_edit,
-        "history": spreads.history(record)[:HISTORY_ROWS] if can_edit else None,
+        "history": spreads.history(record).for_display()[:HISTORY_ROWS] if can_edit else None,
         "http_url": request.build_absolute_uri(f"/api/v1/rates/{code}"),
         "sse_url": request.build_absolute_uri(f"/api/v1/live?topics=rates:live&keys={code}"),
         "ws_url": request.build_absolute_uri("/ws/live").replace("http", "ws", 1),
@@ -134,20 +131,21 @@ def pair(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _row(
-    code: str,
-    entry: board_service.Entry,
+    record: Pair,
+    snapshot: board_service.BoardSnapshot,
     *,
+    can_edit: bool,
     series: sparklines.Points | None = None,
-    edit_id: int | None = None,
 ) -> Row:
+    entry = snapshot.entries.get(record.code) or board_service.Entry({}, {"reason": NO_DATA})
     meta = entry.meta
     original, quoted = entry.data.get("original") or {}, entry.data.get("withSpread") or {}
     received = meta.get("received")
     return Row(
-        code=code,
-        decimals=int(meta.get("decimals", 2)),
-        state=meta.get("state", "stale"),
-        reason=(meta.get("reason") or "").replace("_", " "),
+        code=record.code,
+        decimals=int(meta.get("decimals", record.price_decimals)),
+        state=meta.get("state", STALE),
+        reason=meta.get("reason") or "",
         ask=original.get("buy"),
         bid=original.get("sell"),
         buy=quoted.get("buy"),
@@ -159,7 +157,7 @@ def _row(
         change=_decimal(meta, "change_pct"),
         received=None if received is None else datetime.fromtimestamp(int(received) / 1000, UTC),
         series=series or [],
-        edit_id=edit_id,
+        edit_id=record.pk if can_edit else None,
     )
 
 
@@ -167,10 +165,6 @@ def _decimal(meta: dict[str, Any], name: str) -> Decimal | None:
     """Amounts travel as strings in ``meta``."""
     value = meta.get(name)
     return None if value is None else Decimal(value)
-
-
-def _edit_ids() -> dict[str, int]:
-    return dict(Pair.objects.quoted().values_list("code", "pk"))
 
 
 def _milliseconds() -> int:

@@ -72,6 +72,12 @@ def ago(moment: datetime | None) -> str:
 
 
 @register.filter
+def words(code: str | None) -> str:
+    """A stable code such as ``feed_silent`` as words."""
+    return (code or "").replace("_", " ")
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """An age in seconds as ``3 s``, ``4 min`` or ``2 h``."""
     if seconds is None:

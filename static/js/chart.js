@@ -1,6 +1,7 @@
 /** Candles of the market's mid price, with the customer's two prices as a shaded band. */
 
-import { CandlestickSeries, createChart } from "../vendor/lightweight-charts/lightweight-charts.mjs";
+import { CandlestickSeries, LineStyle, createChart } from "../vendor/lightweight-charts/lightweight-charts.mjs";
+import { plain } from "./numbers.js";
 import { serverNow } from "./time.js";
 
 const MINUTE = 60;
@@ -44,13 +45,18 @@ export class PairChart {
       // The logo would bring a style element, which the page's policy forbids; the text below links.
       layout: { attributionLogo: false, fontSize: 12 },
       timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 3 },
-      rightPriceScale: { scaleMargins: { top: 0.08, bottom: 0.08 } },
+      rightPriceScale: { scaleMargins: { top: 0.08, bottom: 0.08 }, entireTextOnly: true },
+      localization: { priceFormatter: (price) => plain(price.toFixed(this.decimals), this.decimals) },
     });
     const minMove = 10 ** -this.decimals;
     this.series = this.chart.addSeries(CandlestickSeries, {
       priceFormat: { type: "price", precision: this.decimals, minMove },
+      // Its colour would be that of a hollow candle: none. A line of our own stands for it.
+      lastValueVisible: false,
+      priceLineVisible: false,
       autoscaleInfoProvider: (original) => this.autoscale(original()),
     });
+    this.line = this.series.createPriceLine({ price: 0, lineVisible: false, axisLabelVisible: false, lineStyle: LineStyle.Dotted });
     this.series.attachPrimitive(new Band(this));
     this.paint();
   }
@@ -71,6 +77,7 @@ export class PairChart {
       upColor: "transparent", borderUpColor: up, wickUpColor: up,
       downColor: down, borderDownColor: down, wickDownColor: down,
     });
+    this.line.applyOptions({ color: colour("ink-3"), axisLabelColor: colour("accent"), axisLabelTextColor: colour("accent-ink") });
   }
 
   choose(interval) {
@@ -104,6 +111,7 @@ export class PairChart {
   show(bars) {
     this.last = bars.at(-1) ?? null;
     this.series.setData(bars);
+    if (this.last) this.mark(this.last.close);
     this.chart.timeScale().fitContent();
     this.say(bars.length ? "" : "No candles yet: the first is stored a minute after the first price.", false);
   }
@@ -116,7 +124,7 @@ export class PairChart {
   /** Let a live price move the last candle, or begin the next one. */
   follow({ data, meta }) {
     this.band = data.withSpread && { low: data.withSpread.sell, high: data.withSpread.buy };
-    if (!data.original || !this.last || meta.state !== "live") return;
+    if (!data.original?.buy || !this.last || meta.state !== "live") return;
     const mid = (data.original.buy + data.original.sell) / 2;
     const { length } = INTERVALS[this.interval];
     const time = Math.floor(meta.received / 1000 / length) * length;
@@ -126,6 +134,12 @@ export class PairChart {
     this.last.low = Math.min(this.last.low, mid);
     this.last.close = mid;
     this.series.update({ ...this.last });
+    this.mark(mid);
+  }
+
+  /** Show `price` on the scale. */
+  mark(price) {
+    this.line.applyOptions({ price, lineVisible: true, axisLabelVisible: true });
   }
 
   autoscale(info) {

@@ -37,7 +37,7 @@ export class Row {
     this.spread(quoted);
     this.change(meta.change_pct);
     this.state(meta);
-    if (data.original) this.spark?.add((data.original.buy + data.original.sell) / 2);
+    if (data.original?.buy && data.original.sell) this.spark?.add((data.original.buy + data.original.sell) / 2);
   }
 
   price(name, value) {
