@@ -1,1 +1,1 @@
-"""Every figure of DESIGN section 7 that this version can show, measured: ``python -m benchmarks``."""
+"""The figures of DESIGN section 7 that concern rates: ``python -m benchmarks``."""

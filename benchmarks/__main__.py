@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from typing import Any
 
-from benchmarks import build, report, scenarios, targets
+from benchmarks import api, build, desk, page, report, scenarios, targets
 from benchmarks.children import CannotRun, can_pin, raise_file_limit
 from benchmarks.contenders import PLAIN_WS, SOCKETIO, quayside
-from benchmarks.database import postgres
+from benchmarks.database import manage, postgres
 from benchmarks.push import Row
 from benchmarks.report import Report
 
@@ -33,6 +34,9 @@ class Run:
         report.push_table(title, rows)
         self.found.sections[title] = [{**asdict(row), "doubts": row.doubts} for row in rows]
         return rows
+
+    def keep(self, title: str, rows: Sequence[Any]) -> None:
+        self.found.sections[title] = [asdict(row) for row in rows]
 
     def measure(
         self, which: list[scenarios.Scenario], who: tuple[scenarios.Contender, ...], runs: int
@@ -66,7 +70,45 @@ def crowd(run: Run) -> None:
     run.found.verdicts += targets.capacity_verdicts(rows)
 
 
-SECTIONS: dict[str, Callable[[Run], None]] = {"push": push, "slow": slow, "crowd": crowd}
+def path(run: Run) -> None:
+    sizes = (1, 100) if run.options.quick else (1, 100, 1000)
+    rows = []
+    with desk.desk(run.database) as running:
+        for clients in sizes:
+            print(f"  exchange to client, {clients} clients", flush=True)
+            edits = 10 if run.options.quick else 40
+            rows.append(desk.measure(running, clients, seconds=run.seconds + 2, edits=edits))
+    report.path_table(rows)
+    run.keep("Real path", rows)
+    run.found.verdicts += targets.path_verdicts(rows)
+
+
+def http(run: Run) -> None:
+    with desk.desk(run.database) as running:
+        rows = api.measure(running, seconds=run.seconds, runs=min(run.options.runs, 3))
+    report.http_table(rows)
+    run.keep("HTTP", rows)
+
+
+def board(run: Run) -> None:
+    manage(run.database, "collectstatic", "--no-input", "--clear", "--verbosity", "0")
+    with desk.desk(run.database) as running:
+        row = page.measure(running.port, runs=1 if run.options.quick else 5, live_seconds=5)
+        packed = ["Accept-Encoding: gzip, br"]
+        listed = api.load(running.port, api.PATH, headers=packed, seconds=0.3)["body_bytes"]
+    report.page_table(row)
+    run.keep("Page", [row])
+    run.found.verdicts += targets.page_verdicts(row, listed)
+
+
+SECTIONS: dict[str, Callable[[Run], None]] = {
+    "push": push,
+    "slow": slow,
+    "crowd": crowd,
+    "path": path,
+    "http": http,
+    "page": board,
+}
 
 
 def options() -> argparse.Namespace:
@@ -99,7 +141,10 @@ def main() -> int:
             if not can_pin():
                 run.note("Not pinned: taskset or a second core is missing, so figures are rough.")
             for name in given.only:
-                SECTIONS[name](run)
+                try:
+                    SECTIONS[name](run)
+                except CannotRun as problem:
+                    run.note(f"{name}: not run. {problem}")
     except CannotRun as problem:
         print(problem, file=sys.stderr)
         return 1

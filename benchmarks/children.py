@@ -147,7 +147,7 @@ def free_port() -> int:
 
 
 def wait_for_port(child: Child, port: int, *, seconds: float = 30) -> None:
-    """Return when something listens. Raises ``CannotRun`` when ``child`` ends or the time is over."""
+    """Return when something listens. Raises ``CannotRun`` if ``child`` ends or time is up."""
     deadline = time.monotonic() + seconds
     while True:
         with socket.socket() as probe:

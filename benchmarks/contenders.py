@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import build
-from benchmarks.children import CLIENT_CORE, SERVER_CORE, Child, free_port, wait_for_port
+from benchmarks.children import CLIENT_CORE, SERVER_CORE, WORK, Child, free_port, wait_for_port
 from demo import servers
 
 
@@ -77,6 +77,7 @@ def environment(*, port: int, valkey: str, database: str) -> dict[str, str]:
         "REDIS_URL": valkey,
         "PORT": str(port),
         "LIVE_MAX_CONNECTIONS_PER_ADDRESS": "1000000",
+        "STATIC_ROOT": str(WORK / "static"),
         "LOG_LEVEL": "WARNING",
     }
 

@@ -6,11 +6,11 @@
  * parser, to keep the yardstick cheaper than what it measures.
  *
  * A stamp is  tk_ns":"<19 digits ns>.<2 digits key>.<9 digits seq>"  for a tick, ed_ns for an edit.
- * With --real it reads what the product itself publishes instead: "received":<ms> and
- * "spread_version":<n>.
+ * With --real 1 it reads what the product itself publishes: "ts":<ms>, the exchange's own time, and
+ * the "spread_version":<n> of the first key, which every client follows.
  *
  * Commands on stdin, one a line; every answer is one line of JSON on stdout:
- *   window START END     count what was published in [START, END), ns since 1970
+ *   window START END     forget what was counted; count what is published in [START, END), ns since 1970
  *   pause                the first --slow clients stop reading
  *   expect K:SEQ,...     how many clients lack the newest value of a key
  *   report               everything counted so far
@@ -199,8 +199,8 @@ static void note_version(struct client *c, long version, int64_t now) {
 
 static void read_real(struct client *c, const unsigned char *body, size_t length, int64_t now) {
     const unsigned char *end = body + length, *at = body;
-    while ((at = memmem(at, (size_t)(end - at), "\"received\":", 11)) != NULL) {
-        at += 11;
+    while ((at = memmem(at, (size_t)(end - at), "\"ts\":", 5)) != NULL) {
+        at += 5;
         int64_t stamp = number(&at) * 1000000L;
         if (stamp < window_from || stamp >= window_to) continue;
         values++;
@@ -420,9 +420,17 @@ static void check_last(char *list) {
     fflush(stdout);
 }
 
+static void forget(void) {
+    memset(ticks, 0, BUCKETS * sizeof *ticks);
+    memset(edits, 0, BUCKETS * sizeof *edits);
+    tick_count = edit_count = frames = values = bytes_in = 0;
+    sight_count = 0;
+}
+
 static void obey(char *line) {
     long from, to;
     if (sscanf(line, "window %ld %ld", &from, &to) == 2) {
+        forget();
         window_from = from;
         window_to = to;
         printf("{\"event\":\"window\"}\n");

@@ -1,4 +1,4 @@
-"""Rates messages as the feed writes them, each with a stamp that the load client finds by byte search.
+"""Rates messages as the feed writes them, with a stamp that the load client finds by byte search.
 
 The stamp is the one field a real message does not have. It is put in last, just before PUBLISH, by
 overwriting a placeholder of the same length, so that stamping costs every contender the same.
@@ -34,7 +34,7 @@ def pair_codes(count: int = 50) -> list[str]:
 
 
 class Market:
-    """A seeded random walk over synthetic pairs, written as ``rates.services.feed.wire`` writes it."""
+    """A seeded random walk over synthetic pairs, in the words of ``rates.services.feed.wire``."""
 
     def __init__(self, codes: list[str], *, seed: int) -> None:
         self.codes = codes

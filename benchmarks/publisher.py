@@ -1,7 +1,7 @@
 """The publisher process: ticks and edits on an absolute schedule, the same for every contender.
 
-``python -m benchmarks.publisher`` reads its ``Plan`` as JSON from its first argument, publishes until
-its input ends, then prints ``Published`` as JSON.
+``python -m benchmarks.publisher`` takes its ``Plan`` as JSON in its first argument, publishes
+until its input ends, then prints ``Published`` as JSON.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _read(
 
 
 def _newest(published: dict[str, Any], since: int) -> dict[int, int]:
-    """The last seq of every pair that changed since then; Socket.IO sends no snapshot of the others."""
+    """The last seq of every pair that changed since; Socket.IO sends no snapshot of the others."""
     return {index: seq for at, index, seq in published["messages"] if at >= since}
 
 

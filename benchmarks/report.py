@@ -10,8 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.api import HttpRow
 from benchmarks.children import WORK, can_pin
 from benchmarks.contenders import SOCKETIO
+from benchmarks.desk import PathRow
+from benchmarks.page import PageRow
 from benchmarks.push import Row
 from benchmarks.targets import Verdict
 
@@ -111,6 +114,55 @@ def _times(mine: dict[str, float], other: dict[str, float] | None) -> list[str]:
         *(f"{mine[name]:.2f}" for name in ("p50", "p95", "p99")),
         "-" if ratio is None else f"{ratio:.2f}",
     ]
+
+
+def path_table(rows: list[PathRow]) -> None:
+    heads = ("clients", "tick p50", "p95", "p99 ms", "edit p50", "p95", "p99 ms", "answer p50")
+    lines = [
+        [
+            f"{row.connected}/{row.clients}",
+            *(f"{row.ticks[name]:.1f}" for name in ("p50", "p95", "p99")),
+            *(f"{row.edits[name]:.1f}" for name in ("p50", "p95", "p99")),
+            f"{row.answers['p50']:.1f}",
+            f"{row.edits_seen}/{row.edits_made * row.clients}",
+            f"{row.server_cpu:.0%}",
+            ", ".join(row.doubts),
+        ]
+        for row in rows
+    ]
+    title = "Exchange to client (its clock has 1 ms steps), and PUT sent to client"
+    table(title, (*heads, "edits seen", "CPU", ""), lines)
+
+
+def http_table(rows: list[HttpRow]) -> None:
+    slowest = min((row.requests_per_s for row in rows), default=1)
+    heads = ("GET /api/v1/rates", "requests/s", "x", "p50", "p95", "p99 ms", "bytes", "errors", "")
+    lines = [
+        [
+            row.door,
+            f"{row.requests_per_s:,.0f}",
+            f"{row.requests_per_s / slowest:.1f}" if slowest else "-",
+            *(f"{value:.2f}" for value in (row.p50, row.p95, row.p99)),
+            f"{row.body_bytes:,}",
+            str(row.errors),
+            "client busy" if row.client_cpu > 0.8 else "",
+        ]
+        for row in rows
+    ]
+    table("HTTP, 32 connections", heads, lines)
+
+
+def page_table(row: PageRow) -> None:
+    heads = ("page", "KB", "document", "requests", "first byte", "paint", "interactive ms", "CLS")
+    line = [
+        row.path,
+        f"{row.bytes / 1000:.1f}",
+        f"{row.document_bytes / 1000:.1f}",
+        str(row.requests),
+        *(f"{value:.0f}" for value in (row.first_byte, row.first_paint, row.interactive)),
+        f"{row.layout_shift:.4f}",
+    ]
+    table("A cold visit in Chromium", heads, [line])
 
 
 def verdict_table(verdicts: list[Verdict]) -> None:

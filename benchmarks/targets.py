@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.contenders import SOCKETIO, quayside
+from benchmarks.desk import PathRow
+from benchmarks.page import PageRow
 from benchmarks.push import Row
 
 MET: Literal["met"] = "met"
@@ -56,6 +58,36 @@ def capacity_verdicts(rows: list[Row], clients: int = 10_000) -> list[Verdict]:
     ]
 
 
+def path_verdicts(rows: list[PathRow]) -> list[Verdict]:
+    """The edit's whole way, from the PUT being sent to the price arriving."""
+    found = []
+    for clients in (1, 100, 1000):
+        title = f"PUT to every client p99 under 50 ms, {clients} clients"
+        row = next((row for row in rows if row.clients == clients), None)
+        if row is None:
+            found.append(not_run(title))
+            continue
+        whole = row.edits_seen == row.edits_made * clients
+        seen = f"{row.edits['p99']:.1f} ms, {row.edits_seen} of {row.edits_made * clients} seen"
+        found.append(judge(title, seen, whole and 0 <= row.edits["p99"] < 50, row.doubts))
+    return found
+
+
+def page_verdicts(row: PageRow | None, list_bytes: int) -> list[Verdict]:
+    titles = (
+        "list data under 7.5 KB compressed",
+        "first load under 100 KB compressed",
+        "interactive under 0.3 s",
+    )
+    if row is None:
+        return [not_run(title) for title in titles]
+    return [
+        judge(titles[0], f"{list_bytes / 1000:.1f} KB", 0 < list_bytes < 7500),
+        judge(titles[1], f"{row.bytes / 1000:.1f} KB", row.bytes < 100_000),
+        judge(titles[2], f"{row.interactive:.0f} ms", row.interactive < 300),
+    ]
+
+
 def _row(rows: list[Row], contender: str, clients: int) -> Row | None:
     return next((r for r in rows if r.contender == contender and r.clients == clients), None)
 
@@ -65,7 +97,7 @@ def _no_slower(ours: Row | None, theirs: Row | None, clients: int) -> Verdict:
     if ours is None or theirs is None:
         return not_run(title)
     mine, other = ours.ticks["p50"], theirs.ticks["p50"]
-    return judge(title, f"{mine:.1f} against {other:.1f} ms", mine <= other, _doubts(ours, theirs))
+    return _compare(title, mine, other, mine <= other, ours, theirs)
 
 
 def _ahead(ours: Row | None, theirs: Row | None, clients: int) -> Verdict:
@@ -73,7 +105,14 @@ def _ahead(ours: Row | None, theirs: Row | None, clients: int) -> Verdict:
     if ours is None or theirs is None:
         return not_run(title)
     mine, other = ours.ticks["p99"], theirs.ticks["p99"]
-    return judge(title, f"{mine:.1f} against {other:.1f} ms", mine < other, _doubts(ours, theirs))
+    return _compare(title, mine, other, mine < other, ours, theirs)
+
+
+def _compare(title: str, mine: float, other: float, holds: bool, ours: Row, theirs: Row) -> Verdict:
+    """A time of ours counts only when every client was there to have one."""
+    here = ours.connected == ours.clients and not ours.died
+    seen = f"{mine:.2f} against {other:.2f} ms" if here else f"{ours.connected} connected"
+    return judge(title, seen, holds and here, _doubts(ours, theirs))
 
 
 def _edits(ours: Row | None, clients: int, *, limit: float, title: str) -> Verdict:
