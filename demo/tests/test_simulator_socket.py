@@ -140,6 +140,7 @@ async def test_closing_it_hangs_up_with_1001_and_refuses_new_sockets(client, sim
     simulator.set(mode="close")
     with pytest.raises(ConnectionClosed) as closed:
         await client.until(channel("never"))
+    assert closed.value.rcvd
     assert closed.value.rcvd.code == 1001
     with pytest.raises(InvalidStatus):
         await connect(simulator.ws_url)

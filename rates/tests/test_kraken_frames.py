@@ -37,7 +37,9 @@ JSON = st.recursive(
         | st.dictionaries(st.sampled_from(WORDS) | st.text(), inner, max_size=6)
     ),
 )
-ANY_VALUE = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([{}])
+ANY_VALUE: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([{}])
+)
 
 
 def read(raw):
@@ -121,13 +123,15 @@ def test_a_timestamp_that_is_none_makes_the_frame_bad(stamp):
     assert read(ticker(timestamp=stamp)) == frames.Bad("timestamp")
 
 
-@pytest.mark.parametrize(
-    "value", ["84359.8", None, True, [1], {}, 1e300, -1e300, 1e-300, 10**17, 0.1 + 10**-19]
-)
+@pytest.mark.parametrize("value", ["84359.8", None, True, [1], {}, 1e300, -1e300, 1e-300, 10**17])
 def test_a_price_that_is_no_ordinary_number_makes_the_frame_bad(value):
-    if isinstance(value, float) and 0.01 < value < 1:
-        value = 10**-30
     assert read(ticker(bid=value)) == frames.Bad("bid")
+
+
+@pytest.mark.parametrize("digits", ["0e99", "1e999999999", "0." + "1" * 40, "1e-19"])
+def test_a_price_of_absurd_digits_makes_the_frame_bad(digits):
+    raw = ticker().replace('"bid": 84359.8', f'"bid": {digits}')
+    assert read(raw) == frames.Bad("bid")
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
@@ -192,4 +196,4 @@ def test_a_row_with_one_wrong_value_never_makes_the_reader_raise(field, value):
 @given(st.decimals(min_value="0.000001", max_value="999999", places=6))
 def test_every_ordinary_price_comes_back_exactly(price):
     raw = ticker().replace('"bid": 84359.8', f'"bid": {price:f}')
-    assert str(only_tick(raw).bid) == f"{price:f}" or only_tick(raw).bid == price
+    assert f"{only_tick(raw).bid:f}" == f"{price:f}"

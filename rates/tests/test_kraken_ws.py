@@ -254,7 +254,7 @@ async def test_all_symbols_are_asked_for_in_one_message():
         await socket.wait_closed()
 
     async with serve(exchange, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+        port = next(iter(server.sockets)).getsockname()[1]
         async with listening(source(f"ws://127.0.0.1:{port}")):
             request = await asyncio.wait_for(asked, DEADLINE)
     assert request["params"] == {

@@ -96,7 +96,9 @@ def test_pairs_we_do_not_know_are_not_added(pair):
 def test_a_change_reaches_the_feeds_table(pair, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         sync_pairs(Directory(BTC_USD="0.01"))
-    table = json.loads(valkey.client().get(KEY_SPREADS))
+    published = valkey.client().get(KEY_SPREADS)
+    assert isinstance(published, bytes)
+    table = json.loads(published)
     assert table["pairs"]["BTC_USD"]["tick"] == "0.01"
 
 
