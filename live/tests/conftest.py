@@ -136,7 +136,8 @@ class Running:
 
     def open(self, **options: Any) -> Browser:
         socket = connect(f"ws://{self.address}/ws/live", compression=None, **options)
-        return Browser(self.clients.enter_context(socket))
+        self.clients.callback(socket.close)
+        return Browser(socket)
 
 
 @pytest.fixture

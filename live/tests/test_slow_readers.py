@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from config import serve as web
-from live.board import Board
+from live.board import Board, Event
 from live.connections import Connection, Subscription
 from live.fanout import CHUNK, Fan
 from live.frames import for_websocket
@@ -80,7 +80,7 @@ async def until(check):
 
 
 async def test_an_urgent_change_overtakes_a_running_pass(fan):
-    mailboxes = [[] for _ in range(CHUNK * 3)]
+    mailboxes: list[list[str]] = [[] for _ in range(CHUNK * 3)]
     for mailbox in mailboxes:
         reader(fan, mailbox)
     fan.hear(say("TICK", 1, 1))
@@ -97,8 +97,13 @@ async def test_an_urgent_change_overtakes_a_running_pass(fan):
 async def test_one_frame_serves_all_clients_that_lack_the_same(fan, monkeypatch):
     encoded = []
     original = fan.board.events
-    monkeypatch.setattr(fan.board, "events", lambda mask: encoded.append(mask) or original(mask))
-    mailboxes = [[] for _ in range(CHUNK)]
+
+    def events(mask: int) -> list[Event]:
+        encoded.append(mask)
+        return original(mask)
+
+    monkeypatch.setattr(fan.board, "events", events)
+    mailboxes: list[list[str]] = [[] for _ in range(CHUNK)]
     for mailbox in mailboxes:
         reader(fan, mailbox)
     fan.hear(say("A", 1, 1))

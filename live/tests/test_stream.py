@@ -26,7 +26,7 @@ class Stream:
                 return event, fields.get("id"), json.loads(fields["data"])
 
     def _block(self) -> dict[str, str]:
-        fields = {}
+        fields: dict[str, str] = {}
         for line in self.lines:
             if not line:
                 return fields
