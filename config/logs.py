@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -13,6 +14,15 @@ SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+]
+
+# Tracebacks without the values of variables: those may hold passwords and keys.
+JSON: list[structlog.typing.Processor] = [
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    structlog.processors.JSONRenderer(),
+]
+COLUMNS: list[structlog.typing.Processor] = [
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 ]
 
 
@@ -31,11 +41,7 @@ def build_logging(*, format: str, level: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderers: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
-    )
+    renderers = JSON if format == "json" else COLUMNS
     return {
         "version": 1,
         "disable_existing_loggers": False,

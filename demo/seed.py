@@ -13,7 +13,7 @@ from accounts.models import User
 from demo.home import Home, write_private
 from demo.simulators.pairs import PAIRS, SimulatedPair
 from rates.models import Pair, SpreadRule
-from rates.services import pairs, spreads
+from rates.services import spreads, versions
 
 OPERATORS = "Operators"
 OPERATOR_RIGHTS = (
@@ -76,7 +76,7 @@ def add_pairs() -> None:
     known = set(Pair.objects.values_list("ws_symbol", flat=True))
     for position, simulated in enumerate(PAIRS, start=1):
         if simulated.symbol not in known:
-            pairs.save(pair_of(simulated, position=position * 10))
+            pair_of(simulated, position=position * 10).save()
 
 
 def pair_of(simulated: SimulatedPair, *, position: int) -> Pair:
@@ -89,6 +89,7 @@ def pair_of(simulated: SimulatedPair, *, position: int) -> Pair:
         tick_size=simulated.tick,
         price_decimals=simulated.decimals,
         position=position,
+        revision=versions.draw(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
@@ -10,12 +11,13 @@ from django.core.management import call_command
 from demo.home import Home
 
 
-def collect_if_changed(home: Home) -> bool:
+def collect_if_changed(home: Home, say: Callable[[str], None]) -> bool:
     """Bring the collected files up to date and return whether that took any work."""
     stamp = home.root / "static-stamp"
     wanted = _fingerprint()
     if stamp.exists() and stamp.read_text() == wanted:
         return False
+    say("collecting and compressing static files")
     call_command("collectstatic", interactive=False, clear=True, verbosity=0)
     stamp.write_text(wanted)
     return True

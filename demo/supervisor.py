@@ -106,23 +106,27 @@ class Child:
 
     async def _run_once(self) -> str:
         """Run the program to its end and return how it ended, in words."""
+        # A pipe of our own: asyncio's would make `wait` wait for everybody who inherited it.
+        reading, writing = os.pipe()
         try:
             self.process = await asyncio.create_subprocess_exec(
                 *self.program.command,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=writing,
                 stderr=asyncio.subprocess.STDOUT,
                 env=self.environment,
-                limit=LONGEST_LINE,
                 # A group of its own: Ctrl-C reaches the supervisor alone, which stops in order.
                 start_new_session=True,
             )
         except OSError as problem:
+            os.close(reading)
             return f"could not be started ({problem})"
+        finally:
+            os.close(writing)
         if self.stopping.is_set():
             self._signal(self.program.stop_signal)
         self.on_start()
-        relay = asyncio.create_task(self._relay(self.process))
+        relay = asyncio.create_task(self._relay(reading))
         code = await self.process.wait()
         self._end_group()
         # Somebody outside the group may hold the pipe open; nobody waits for that.
@@ -130,16 +134,21 @@ class Child:
         relay.cancel()
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
-    async def _relay(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while True:
-            try:
-                line = await process.stdout.readline()
-            except ValueError:
-                line = b"(a line longer than 1 MiB was left out)"
-            if not line:
-                return
-            self.log.write(self.program.name, line)
+    async def _relay(self, descriptor: int) -> None:
+        lines = asyncio.StreamReader(limit=LONGEST_LINE)
+        transport, _protocol = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lines), os.fdopen(descriptor, "rb", buffering=0)
+        )
+        with contextlib.closing(transport):
+            while line := await self._next_line(lines):
+                self.log.write(self.program.name, line)
+
+    @staticmethod
+    async def _next_line(lines: asyncio.StreamReader) -> bytes:
+        try:
+            return await lines.readline()
+        except ValueError:
+            return b"(a line longer than 1 MiB was left out)"
 
     def _end_group(self) -> None:
         """End what the process itself started: its children must not outlive it."""

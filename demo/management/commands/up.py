@@ -105,7 +105,7 @@ class Desk:
     def _fill_database(self) -> dict[str, str]:
         try:
             call_command("migrate", interactive=False, verbosity=0)
-            static.collect_if_changed(self.home)
+            static.collect_if_changed(self.home, self._say)
             return seed.seed(self.home)
         finally:
             connection.close()
