@@ -18,3 +18,10 @@ def _empty_valkey() -> None:
 def _quick_passwords(settings: Settings) -> None:
     """Real password hashing is slow on purpose; no test is about its strength."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_names(settings: Settings) -> None:
+    """Hashed names need a collected manifest; pages under test name files as they lie in static/."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}

@@ -60,7 +60,7 @@ class SpreadRuleQuerySet(models.QuerySet["SpreadRule"]):
     def for_display(self) -> Self:
         """With everything a line of the history shows, newest first."""
         return self.select_related(
-            "pair", "created_by", "approved_by", "rejected_by", "supersedes"
+            "pair", "created_by", "approved_by", "rejected_by", "supersedes__pair"
         ).order_by("-version")
 
     def newest_version(self) -> int:

@@ -166,5 +166,5 @@ def _rule(rule: SpreadRule, *, until: datetime | None) -> dict[str, Any]:
 
 def plain(value: Any) -> str:
     """A decimal without exponent and without zeros that say nothing: ``50``, ``-0.25``."""
-    text = f"{value:f}"
+    text = f"{value + 0:f}"  # the sum turns -0 into 0
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
