@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 
 class Dialling:
-    """Full-jitter back-off within a budget of dials. Asks nobody and never sleeps itself.
+    """Jittered back-off within a budget of dials. Asks nobody and never sleeps itself.
 
     The first dial waits for nothing and two quick attempts follow a loss; after that the longest
-    wait doubles up to ``cap``. A connection that lived for ``stable`` seconds starts it over. No
+    wait doubles up to ``cap``: eight seconds, so that prices are back within ten of the exchange's
+    return and an outage of hours stays within the budget (decision 0022). A connection that lived for ``stable`` seconds starts it over. No
     more than ``budget`` dials begin in any ``window`` seconds: exchanges ban addresses that do.
     """
 
@@ -20,7 +21,7 @@ class Dialling:
         self,
         *,
         base: float = 0.5,
-        cap: float = 30.0,
+        cap: float = 8.0,
         quick: int = 2,
         stable: float = 30.0,
         budget: int = 100,
@@ -59,7 +60,8 @@ class Dialling:
             return 0.0
         # The exponent is bounded: after a month of failures 2**n would not be a float any more.
         doublings = min(max(self._losses - self.quick, 0), 32)
-        return self._jitter(0, min(self.cap, self.base * 2**doublings))
+        longest = min(self.cap, self.base * 2**doublings)
+        return self._jitter(longest * 3 / 4, longest)
 
     def _budget(self) -> float:
         if len(self._dials) < self.budget:

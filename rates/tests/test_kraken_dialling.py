@@ -39,15 +39,15 @@ def test_the_longest_wait_doubles_after_two_quick_attempts(dialling):
     for _ in range(9):
         dialling.lost()
         waits.append(dialling.wait())
-    assert waits == [0.5, 0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert waits == [0.5, 0.5, 1, 2, 4, 8, 8, 8, 8]
 
 
-def test_the_wait_is_drawn_from_the_whole_range(clock):
+def test_the_wait_is_drawn_from_its_upper_quarter(clock):
     low = Dialling(clock=clock, jitter=lambda low, high: low)
     high = Dialling(clock=clock, jitter=lambda low, high: high)
     lose(low, 5)
     lose(high, 5)
-    assert (low.wait(), high.wait()) == (0, 4)
+    assert (low.wait(), high.wait()) == (3, 4)
 
 
 def test_a_short_life_does_not_start_the_waits_over(dialling, clock):
@@ -74,7 +74,18 @@ def test_being_told_to_slow_down_skips_the_quick_attempts(dialling):
 
 def test_a_month_of_failures_still_waits_no_longer_than_the_cap(dialling):
     lose(dialling, 100_000)
-    assert dialling.wait() == 30
+    assert dialling.wait() == 8
+
+
+def test_an_outage_of_an_hour_never_reaches_the_budget(clock):
+    dialling = Dialling(clock=clock, jitter=lambda low, high: low)
+    waits = []
+    while clock.now < 3600:
+        dialling.dialled()
+        dialling.lost()
+        waits.append(dialling.wait())
+        clock.now += waits[-1]
+    assert max(waits) <= 8
 
 
 def test_no_more_than_a_hundred_dials_begin_in_ten_minutes(dialling, clock):
