@@ -61,7 +61,7 @@ class Dialling:
         # The exponent is bounded: after a month of failures 2**n would not be a float any more.
         doublings = min(max(self._losses - self.quick, 0), 32)
         longest = min(self.cap, self.base * 2**doublings)
-        return self._jitter(longest * 3 / 4, longest)
+        return self._jitter(longest * 4 / 5, longest)
 
     def _budget(self) -> float:
         if len(self._dials) < self.budget:

@@ -42,12 +42,12 @@ def test_the_longest_wait_doubles_after_two_quick_attempts(dialling):
     assert waits == [0.5, 0.5, 1, 2, 4, 8, 8, 8, 8]
 
 
-def test_the_wait_is_drawn_from_its_upper_quarter(clock):
+def test_the_wait_is_drawn_from_its_upper_fifth(clock):
     low = Dialling(clock=clock, jitter=lambda low, high: low)
     high = Dialling(clock=clock, jitter=lambda low, high: high)
     lose(low, 5)
     lose(high, 5)
-    assert (low.wait(), high.wait()) == (3, 4)
+    assert (low.wait(), high.wait()) == (3.2, 4)
 
 
 def test_a_short_life_does_not_start_the_waits_over(dialling, clock):
