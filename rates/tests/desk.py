@@ -38,9 +38,9 @@ def make_operator(username: str = "operator", *rights: str, edit: bool = True) -
 
 
 def make_house_default(**given: Any) -> SpreadRule:
-    values = {"buy": Decimal(50), "sell": Decimal(-50), "reason": "first set-up"}
+    values = {"buy": Decimal(50), "sell": Decimal(-50), "reason": "first set-up", "by": None}
     PriceTier.objects.get_or_create(code="public", defaults={"name": "Public", "is_default": True})
-    return spreads.set_spread(pair=None, unit="bps", by=None, origin="seed", **values | given)
+    return spreads.set_spread(pair=None, unit="bps", origin="seed", **values | given)
 
 
 def put_market(code: str, bid: str, ask: str) -> None:
