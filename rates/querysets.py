@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Max, OuterRef, Q, Subquery
 
@@ -19,9 +20,8 @@ class PairQuerySet(models.QuerySet["Pair"]):
 
     def with_halt(self) -> Self:
         """Adds ``last_halt_action``, ``last_halt_reason``, ``last_halt_at`` of the newest halt row."""
-        from rates.models import PairHalt
-
-        newest = PairHalt.objects.filter(pair=OuterRef("pk")).order_by("-version")
+        # By name: models import this module, not the other way round.
+        newest = apps.get_model("rates", "PairHalt")._default_manager.filter(pair=OuterRef("pk")).order_by("-version")
         return self.annotate(
             last_halt_action=Subquery(newest.values("action")[:1]),
             last_halt_reason=Subquery(newest.values("reason")[:1]),
