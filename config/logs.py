@@ -58,9 +58,12 @@ def build_logging(*, format: str, level: str) -> dict[str, Any]:
         "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {
-            # One line per request comes from django-structlog; the servers' own would be a second.
+            # One line per request and task comes from django-structlog; these would be a second.
             "uvicorn.access": {"level": "WARNING"},
-            "django.server": {"level": "WARNING"},
+            "django.request": {"level": "CRITICAL"},
+            "celery.app.trace": {"level": "CRITICAL"},
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "websockets": {"level": "WARNING"},
         },

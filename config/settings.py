@@ -6,15 +6,15 @@ is named. ``docs/operations.md`` lists the variables; ``config/checks.py`` refus
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
-from environs import Env
+from environs import Env, validate
 from whitenoise.compress import Compressor
 
 from config.logs import build_logging
@@ -68,6 +68,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "foundation.http_metrics.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -76,7 +77,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "config.request_log.RequestLogMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -239,8 +240,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "foundation.throttling.AnonThrottle",
+        "foundation.throttling.UserThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {
         "anon": env.str("THROTTLE_ANON", default="600/min"),
@@ -306,7 +307,9 @@ LIVE_MAX_CONNECTIONS_PER_ADDRESS = env.int("LIVE_MAX_CONNECTIONS_PER_ADDRESS", d
 LIVE_MAX_CONNECTIONS_PER_USER = env.int("LIVE_MAX_CONNECTIONS_PER_USER", default=50)
 
 # --- Rates ------------------------------------------------------------------------------
-SOURCES = env.str("QUAYSIDE_SOURCES", default="live", validate=lambda v: v in ("live", "simulated"))
+SOURCES = env.str(
+    "QUAYSIDE_SOURCES", default="live", validate=validate.OneOf(["live", "simulated"])
+)
 KRAKEN_WS_URL = env.str("KRAKEN_WS_URL", default="wss://ws.kraken.com/v2")
 KRAKEN_REST_URL = env.str("KRAKEN_REST_URL", default="https://api.kraken.com")
 # A loopback upstream is a simulator whatever QUAYSIDE_SOURCES says; pages must never hide that.
@@ -317,6 +320,16 @@ RATES_WARN_CHANGE_BPS = env.int("RATES_WARN_CHANGE_BPS", default=25)
 RATES_CANDLE_RETENTION_MONTHS = env.int("RATES_CANDLE_RETENTION_MONTHS", default=24)
 
 # --- Logs ---------------------------------------------------------------------------------
-LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
+LOG_FORMAT = env.str(
+    "LOG_FORMAT",
+    default="console" if DEMO else "json",
+    validate=validate.OneOf(["console", "json"]),
+)
 LOGGING = build_logging(format=LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))
-logger = structlog.get_logger(__name__)
+# One line when a request or a task has ended is enough.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = (
+    logging.DEBUG
+)
+# It would believe any X-Forwarded-For.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_CELERY_ENABLED = True

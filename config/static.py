@@ -33,14 +33,14 @@ class StaticMiddleware(WhiteNoiseMiddleware):
     sync_capable = async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        super().__init__(get_response)
+        super().__init__(get_response)  # type: ignore[no-untyped-call]
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> Any:
+    def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
         if iscoroutinefunction(self):
             return self._answer(request, self.get_response)
-        return super().__call__(request)
+        return super().__call__(request)  # type: ignore[no-untyped-call]
 
     async def _answer(
         self, request: HttpRequest, next_one: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -49,7 +49,8 @@ class StaticMiddleware(WhiteNoiseMiddleware):
         static_file = find(request.path_info)
         if static_file is None:
             return await next_one(request)
-        return await asyncio.to_thread(whole, self.serve(static_file, request))
+        response = self.serve(static_file, request)  # type: ignore[no-untyped-call]
+        return await asyncio.to_thread(whole, response)
 
 
 def whole(response: FileResponse) -> HttpResponse:

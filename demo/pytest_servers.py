@@ -88,6 +88,8 @@ def _prepare_environment() -> TestServers | None:
     )
     if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ and not _is_xdist_worker():
         return None
+    # WhiteNoise warns when it is missing; tests of real pages collect into it.
+    (Path(__file__).parent.parent / "staticfiles").mkdir(exist_ok=True)
     running = TestServers()
     if "DATABASE_URL" not in os.environ:
         os.environ["DATABASE_URL"] = running.start_postgres()
