@@ -23,6 +23,7 @@ from channels.security.websocket import WebsocketDenier
 from live import hub, sse
 from live.consumers import LiveConsumer
 from live.origins import OwnOrigins
+from rates import fastlane
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -40,6 +41,7 @@ class FastLane(NamedTuple):
 
 FAST_LANE: dict[str, FastLane] = {
     "/api/v1/live": FastLane(sse.stream),
+    "/api/v1/rates": FastLane(fastlane.rates, fastlane.takes),
 }
 
 WEBSOCKETS: dict[str, Application] = {

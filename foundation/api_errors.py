@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from foundation.errors import QuaysideError, envelope
+from foundation.errors import QuaysideError, Unavailable, envelope
+
+logger = structlog.get_logger(__name__)
+
+# Seconds after which a caller may hope that a lost database or Valkey is back.
+RETRY = 5
 
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler. Returns ``None`` for a bug, which Django logs and answers with 500."""
+    """DRF's exception handler. ``None`` means a bug, which Django logs and answers with 500."""
     if isinstance(exc, QuaysideError):
         headers = {"Retry-After": str(exc.retry_after)} if exc.retry_after is not None else None
         return Response(exc.envelope(), status=exc.status, headers=headers)
+    if isinstance(exc, (InterfaceError, OperationalError, RedisError)):
+        logger.warning("a server is down", error=repr(exc))
+        down = Unavailable("A part of this service is down. Try again soon.", retry_after=RETRY)
+        return handle(down, context)
     response = exception_handler(exc, context)
     if response is None:
         return None

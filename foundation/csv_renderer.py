@@ -26,13 +26,16 @@ class CSVRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
+        context = renderer_context or {}
         if not isinstance(data, list):
+            context["response"]["Content-Type"] = JSONRenderer.media_type
             rendered: bytes = JSONRenderer().render(data)
             return rendered
         out = io.StringIO()
         writer = csv.writer(out)
-        if data:
-            writer.writerow(data[0].keys())
+        columns = data[0].keys() if data else getattr(context.get("view"), "csv_columns", ())
+        if columns:
+            writer.writerow(columns)
         writer.writerows([guarded(value) for value in row.values()] for row in data)
         return out.getvalue().encode()
 

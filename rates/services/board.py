@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final, cast
@@ -24,6 +24,8 @@ from rates.constants import FEED_SILENCE, KEY_FEED, LIVE, STALE, TOPIC, key_quot
 
 logger = structlog.get_logger(__name__)
 
+# Nobody has as many; a longer list is a mistake or worse.
+MAX_PAIRS: Final = 200
 FEED_SILENT: Final = "feed_silent"
 VALKEY_DOWN: Final = "valkey_down"
 # A quote inside a JSON string is escaped, so this finds the member and nothing else.
@@ -50,6 +52,11 @@ class BoardSnapshot:
     state: str = STALE
     reason: str | None = None
     age_ms: int | None = None
+    silent: bool = False
+
+    def only(self, codes: Iterable[str]) -> BoardSnapshot:
+        """These pairs in this order. Raises ``KeyError`` for one that is not here."""
+        return replace(self, messages={code: self.messages[code] for code in codes})
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -57,8 +64,7 @@ class BoardSnapshot:
 
     @property
     def newest(self) -> tuple[int, int]:
-        """The highest ``(epoch, seq)`` of the pairs; zeros when there are none."""
-        return max(((m.epoch, m.seq) for m in self.messages.values()), default=(0, 0))
+        return newest(self.messages.values())
 
     @property
     def epoch(self) -> int:
@@ -89,13 +95,15 @@ def read(pairs: Collection[str] | None = None) -> BoardSnapshot:
     state, reason = feed.get(b"state", STALE.encode()).decode(), feed.get(b"reason", b"").decode()
     if silent:
         state, reason = STALE, FEED_SILENT
-    return BoardSnapshot(shown, state, None if state == LIVE else reason or None, age)
+    return BoardSnapshot(shown, state, None if state == LIVE else reason or None, age, silent)
 
 
 def _remembered(pairs: Collection[str] | None) -> BoardSnapshot:
     """What this process heard before Valkey went away; nothing in a process without a hub."""
     heard = tuple(hub.current().latest(TOPIC).values())
-    return BoardSnapshot(chosen(in_order(heard, silent=True), pairs), reason=VALKEY_DOWN)
+    return BoardSnapshot(
+        chosen(in_order(heard, silent=True), pairs), reason=VALKEY_DOWN, silent=True
+    )
 
 
 def chosen(found: Mapping[str, Message], pairs: Collection[str] | None) -> dict[str, Message]:
@@ -132,6 +140,20 @@ def stale_form(message: Message) -> tuple[bytes, bytes]:
     return _without_quote(message.data), _compact(facts)
 
 
+def newest(shown: Iterable[Message]) -> tuple[int, int]:
+    """The highest ``(epoch, seq)``; zeros when there are none."""
+    return max(((m.epoch, m.seq) for m in shown), default=(0, 0))
+
+
+def etag(shown: Collection[Message], *, silent: bool) -> str:
+    """The entity tag of ``join(shown)``. A spread edit publishes anew, so it moves ``seq`` too.
+
+    The number of pairs is in it because one that is withdrawn from the board moves nothing else.
+    """
+    epoch, seq = newest(shown)
+    return f'"{epoch}-{seq}-{len(shown)}{"-stale" if silent else ""}"'
+
+
 def render(snapshot: BoardSnapshot, pairs: Iterable[str]) -> bytes:
     """``{"data": {pair: ...}, "meta": {pair: ...}}``, joined from what the feed wrote.
 
@@ -141,9 +163,10 @@ def render(snapshot: BoardSnapshot, pairs: Iterable[str]) -> bytes:
 
 
 def join(shown: Collection[Message]) -> bytes:
-    data = b",".join(b'"%s":%s' % (m.key.encode(), m.data) for m in shown)
-    meta = b",".join(b'"%s":%s' % (m.key.encode(), m.meta) for m in shown)
-    return b'{"data":{%s},"meta":{%s}}' % (data, meta)
+    """The body of ``shown``, a pair a line."""
+    data = b",\n".join(b'"%s":%s' % (m.key.encode(), m.data) for m in shown)
+    meta = b",\n".join(b'"%s":%s' % (m.key.encode(), m.meta) for m in shown)
+    return b'{"data":{\n%s},\n"meta":{\n%s}}\n' % (data, meta)
 
 
 def _decoded(raw: Iterable[bytes]) -> list[Message]:

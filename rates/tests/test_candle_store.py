@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 from itertools import permutations
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -31,9 +32,9 @@ MINUTE = minute_of(timezone.now()) - timedelta(days=1)
 
 def part(bids=("10", "12", "9", "11"), *, seqs=(1, 5), ticks=5, epoch=1, **given):
     o, h, low, c = (D(bid) for bid in bids)
-    facts = {"pair": "BTC_USD", "bucket": MINUTE, "spread_version": 1} | given
+    facts: dict[str, Any] = {"pair": "BTC_USD", "bucket": MINUTE, "spread_version": 1}
     return CandlePart(
-        **facts,
+        **facts | given,
         bid_o=o,
         bid_h=h,
         bid_l=low,

@@ -1,0 +1,137 @@
+"""Whether the parts that this process needs are there, each asked for at most a second.
+
+A check runs in a thread of its own. One that hangs is reported as such and not started again until
+it has come back, so that probes never pile up behind a dead server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooSlow
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from redis.exceptions import RedisError
+
+from foundation import valkey
+from rates.constants import KEY_FEED, LIVE
+from rates.services import board
+
+logger = structlog.get_logger(__name__)
+
+PATIENCE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One part. ``detail`` is a sentence without secrets; ``age_seconds`` is of its newest news."""
+
+    name: str
+    ok: bool
+    detail: str
+    age_seconds: float | None = None
+    since: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        return "live" if self.ok else "stale"
+
+
+def database() -> Health:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as problem:
+        logger.warning("database not ready", error=str(problem))
+        return Health("database", False, "cannot be reached")
+    finally:
+        connection.close()
+    return Health("database", True, "answers")
+
+
+def migrations() -> Health:
+    if not _migrated.done:
+        try:
+            executor = MigrationExecutor(connection)
+            missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except DatabaseError as problem:
+            logger.warning("migrations not read", error=str(problem))
+            return Health("migrations", False, "the database cannot be reached")
+        finally:
+            connection.close()
+        if missing:
+            return Health("migrations", False, f"{len(missing)} not applied")
+        _migrated.done = True
+    return Health("migrations", True, "applied")
+
+
+def cache() -> Health:
+    try:
+        valkey.client().ping()
+    except RedisError as problem:
+        logger.warning("valkey not ready", error=str(problem))
+        return Health("valkey", False, "cannot be reached")
+    return Health("valkey", True, "answers")
+
+
+def feed() -> Health:
+    """Live only while the feed says so and the exchange behind it is live."""
+    found = board.read([])
+    age = None if found.age_ms is None else found.age_ms / 1000
+    if found.state == LIVE:
+        return Health("feed", True, "live", age, _since())
+    return Health(
+        "feed", False, f"{found.state}: {found.reason or 'no reason given'}", age, _since()
+    )
+
+
+def _since() -> datetime | None:
+    try:
+        since = valkey.client().hget(KEY_FEED, "since")
+    except RedisError:
+        return None
+    return datetime.fromtimestamp(int(since) / 1000, UTC) if since else None
+
+
+class _Migrated:
+    """Migrations are code, so what was applied once stays applied while this process runs."""
+
+    done = False
+
+
+_migrated = _Migrated()
+
+Check = Callable[[], Health]
+CHECKS: Final[dict[str, Check]] = {
+    "database": database,
+    "valkey": cache,
+    "migrations": migrations,
+    "feed": feed,
+}
+_threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="health")
+_running: dict[str, Future[Health]] = {}
+
+
+def report() -> list[Health]:
+    """Every part's health, asked at once."""
+    asked = {name: _start(name, check) for name, check in CHECKS.items()}
+    return [_result(name, future) for name, future in asked.items()]
+
+
+def _start(name: str, check: Check) -> Future[Health]:
+    before = _running.get(name)
+    if before is None or before.done():
+        _running[name] = before = _threads.submit(check)
+    return before
+
+
+def _result(name: str, future: Future[Health]) -> Health:
+    try:
+        return future.result(timeout=PATIENCE)
+    except TooSlow:
+        return Health(name, False, f"no answer within {PATIENCE:g} s")
