@@ -27,7 +27,7 @@ up: $(INSTALLED)  ## Run everything, in the foreground. PORT=8000 moves the web 
 	@exec python manage.py up
 
 test: $(INSTALLED)  ## Run every test, on servers of its own. ARGS= is passed to pytest, PROCESSES= sets how many run at once
-	@python -m pytest --quiet --numprocesses $(PROCESSES) $(ARGS)
+	@python -m pytest --quiet --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
 
 bench: $(INSTALLED)  ## Measure; print medians, percentiles and ratios
 	@python -m benchmarks $(ARGS)

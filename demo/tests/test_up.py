@@ -1,0 +1,163 @@
+"""The whole desk under its supervisor, as `make up` runs it; one run for all of these tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from demo import servers
+from demo.home import BASE_DIR, Home
+from demo.leftovers import RUN_MARKER
+
+pytestmark = pytest.mark.xdist_group("up")
+DEADLINE = 120.0
+PROCESSES = {"postgres", "valkey", "simulators", "web", "worker", "beat", "feed", "supervisor"}
+
+
+class Desk:
+    """`make up` without make, in a folder of its own."""
+
+    def __init__(self, root):
+        self.home = Home(root)
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self.environment = {
+            **kept,
+            "QUAYSIDE_DEMO": "1",
+            "QUAYSIDE_HOME": str(root),
+            "PORT": str(servers.free_port()),
+        }
+        self.process = None
+
+    def run(self, *arguments):
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, cwd=BASE_DIR, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def start(self):
+        prepared = self.run("-m", "demo.prepare")
+        assert prepared.returncode == 0, prepared.stderr
+        with (self.home.root / "up.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=BASE_DIR,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        self.until(lambda: "Ctrl-C stops everything" in self.log())
+
+    def log(self):
+        return (self.home.root / "up.log").read_text()
+
+    def state(self):
+        return json.loads(self.home.state_file.read_text())
+
+    def pid(self, name):
+        return self.state()["pids"].get(name)
+
+    def until(self, condition):
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline, self.log()[-4000:]
+            assert self.process.poll() is None, self.log()[-4000:]
+            time.sleep(0.05)
+
+    def everybody(self):
+        """Who runs for this desk, by the marker of the environment or the folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ()
+                marked = RUN_MARKER in ours and ours.get("QUAYSIDE_HOME") == str(self.home.root)
+                if marked or process.cwd().startswith(str(self.home.root)):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for process in self.everybody():
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    desk = Desk(tmp_path_factory.mktemp("desk") / "home")
+    try:
+        desk.start()
+        yield desk
+    finally:
+        desk.kill()
+
+
+def test_the_state_file_holds_live_addresses_and_is_private(desk):
+    desk.until(lambda: desk.state()["pids"].keys() == PROCESSES)
+    state = desk.state()
+    assert state["web"] == f"http://127.0.0.1:{desk.environment['PORT']}"
+    with psycopg.connect(state["database"]) as database, redis.from_url(state["valkey"]) as valkey:
+        assert database.execute("SELECT count(*) FROM rates_pair").fetchone() == (20,)
+        assert valkey.ping()
+    assert stat.S_IMODE(desk.home.state_file.stat().st_mode) == 0o600
+
+
+def test_credentials_are_printed_and_kept_privately(desk):
+    credentials = json.loads(desk.home.credentials_file.read_text())
+    assert set(credentials) == {"operator", "customer"}
+    for name, password in credentials.items():
+        assert f"{name} / {password}" in desk.log()
+    assert stat.S_IMODE(desk.home.credentials_file.stat().st_mode) == 0o600
+
+
+def test_a_second_start_and_a_reset_are_refused_while_it_runs(desk):
+    for command in (["-m", "demo.prepare"], ["-m", "demo.reset"], ["manage.py", "up"]):
+        done = desk.run(*command)
+        assert done.returncode == 1
+        assert "already runs" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["valkey", "postgres", "web", "feed"])
+def test_a_process_killed_with_9_comes_back(desk, name):
+    first = desk.pid(name)
+    os.kill(first, signal.SIGKILL)
+    desk.until(lambda: desk.pid(name) not in (None, first))
+    assert f"{name} was ended by SIGKILL" in desk.log()
+
+
+def test_servers_answer_again_after_they_were_killed(desk):
+    servers.wait_for_postgres(desk.state()["database"])
+    servers.wait_for_valkey(desk.state()["valkey"])
+
+
+def test_after_a_killed_supervisor_the_next_start_cleans_up_and_keeps_the_data(desk):
+    os.kill(desk.process.pid, signal.SIGKILL)
+    desk.process.wait()
+    assert desk.everybody()
+    before = desk.home.credentials_file.read_text()
+    desk.start()
+    runs = {p.environ().get(RUN_MARKER) for p in desk.everybody() if p.cwd() == str(BASE_DIR)}
+    assert len(runs - {None}) == 1
+    assert desk.home.credentials_file.read_text() == before
+
+
+def test_one_signal_stops_everything_in_order(desk):
+    desk.process.send_signal(signal.SIGINT)
+    assert desk.process.wait(timeout=60) == 0
+    assert desk.everybody() == []
+    assert not desk.home.state_file.exists()
+    log = desk.log()
+    assert log.index("stopping") < log.index("received fast shutdown request")
