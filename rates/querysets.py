@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Max, OuterRef, Q, Subquery
 
 if TYPE_CHECKING:
-    from rates.models import Candle1m, Pair, PairHalt, SpreadRule
+    from rates.models import Candle1m, Pair, PairHalt, SpreadRule  # noqa: F401  # named in strings
 
 
 class PairQuerySet(models.QuerySet["Pair"]):
@@ -19,9 +19,10 @@ class PairQuerySet(models.QuerySet["Pair"]):
         return self.filter(enabled=True).order_by("position", "code")
 
     def with_halt(self) -> Self:
-        """Adds ``last_halt_action``, ``last_halt_reason``, ``last_halt_at`` of the newest halt row."""
+        """Adds ``last_halt_action``, ``_reason`` and ``_at`` of the newest halt row."""
         # By name: models import this module, not the other way round.
-        newest = apps.get_model("rates", "PairHalt")._default_manager.filter(pair=OuterRef("pk")).order_by("-version")
+        halts = apps.get_model("rates", "PairHalt")._default_manager
+        newest = halts.filter(pair=OuterRef("pk")).order_by("-version")
         return self.annotate(
             last_halt_action=Subquery(newest.values("action")[:1]),
             last_halt_reason=Subquery(newest.values("reason")[:1]),
