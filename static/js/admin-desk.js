@@ -25,7 +25,7 @@ function format(value, decimals, sign = "auto") {
 }
 
 function margin(offset, price, decimals) {
-  if (offset === null || offset === undefined || !price) return none;
+  if (offset === null || offset === undefined || !price) return "";
   const bps = format((offset / price) * 10_000, 1, "always");
   return `${format(offset, decimals, "always")} (${bps})`;
 }
@@ -48,7 +48,7 @@ function show({ key, data, meta }) {
   const state = parts.get("state");
   write(state, meta.state);
   state.dataset.state = meta.state;
-  state.title = meta.reason ?? "";
+  write(parts.get("reason"), (meta.reason ?? "").replaceAll("_", " "));
   parts.get("age").dataset.received = meta.received ?? "";
 }
 
@@ -57,7 +57,7 @@ function age() {
     const part = parts.get("age");
     const received = Number(part.dataset.received);
     const seconds = Math.max(0, Math.round((Date.now() - received) / 1000));
-    write(part, received ? `${seconds} s` : none);
+    write(part, received ? `${seconds} s ago` : "no price yet");
   }
 }
 

@@ -2,7 +2,6 @@
 
 import { CandlestickSeries, LineStyle, createChart } from "../vendor/lightweight-charts/lightweight-charts.mjs";
 import { plain } from "./numbers.js";
-import { serverNow } from "./time.js";
 
 const MINUTE = 60;
 // Seconds of one candle, and how many of them are asked for.
@@ -88,13 +87,7 @@ export class PairChart {
 
   async load() {
     const asked = this.interval;
-    const { length, count } = INTERVALS[asked];
-    const now = Math.floor(serverNow() / 1000 / length) * length;
-    const query = new URLSearchParams({
-      interval: asked,
-      from: new Date((now - (count - 1) * length) * 1000).toISOString(),
-      to: new Date((now + length) * 1000).toISOString(),
-    });
+    const query = new URLSearchParams({ interval: asked, limit: INTERVALS[asked].count });
     this.box.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(`/api/v1/rates/${this.code}/candles?${query}`);

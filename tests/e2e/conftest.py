@@ -1,0 +1,186 @@
+"""A real web process with collected static files, a real Chromium, and a stand-in for the feed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from demo.servers import free_port
+from foundation import valkey
+from live.messages import ALIVE, TOPIC_STATE, Message
+from rates import constants as c
+from rates.tests.desk import make_pair
+from rates.tests.quotes import message, publish
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 30.0
+CHROMIUM_FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+# A page's own reports of what its policy forbade, and of anything it threw.
+REPORTER = """
+  window.violations = [];
+  document.addEventListener("securitypolicyviolation", (event) =>
+    window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here drives a browser; without one they are skipped, and say how to get it."""
+    reason = "No Chromium found: `apt-get install chromium`, or name one in CHROMIUM."
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if chromium() is None:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+class Desk:
+    """The web process. ``pause`` and ``resume`` make it silent without closing anything."""
+
+    def __init__(self, port: int, environment: dict[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "config.serve"], cwd=ROOT, env=environment
+        )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            try:
+                httpx.get(f"{self.url}/healthz", trust_env=False).raise_for_status()
+            except httpx.HTTPError:
+                assert time.monotonic() < deadline, "the web process did not start"
+                time.sleep(0.1)
+            else:
+                return
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=DEADLINE)
+
+
+@pytest.fixture(scope="session")
+def _desk(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    port = free_port()
+    address = connection.settings_dict
+    login = f"{address['USER']}:{address['PASSWORD']}@{address['HOST']}:{address['PORT']}"
+    environment = os.environ | {
+        "DATABASE_URL": f"postgresql://{login}/{address['NAME']}",
+        "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+    }
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
+    subprocess.run(collect, cwd=ROOT, env=environment, check=True)
+    running = Desk(port, environment)
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def desk(_desk: Desk, transactional_db: None) -> Desk:
+    return _desk
+
+
+class Feed:
+    """Publishes as the feed does, and says once a second that it lives until told not to."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.silent = threading.Event()
+        self.thread = threading.Thread(target=self._beat, daemon=True)
+
+    def quote(self, code: str = "BTC_USD", **facts: Any) -> None:
+        self.seq += 1
+        now = int(time.time() * 1000)
+        publish(message(code, seq=self.seq, **{"received": now, "ts": now} | facts))
+
+    def _beat(self) -> None:
+        while True:
+            sign = Message(ALIVE, 5, self.seq, TOPIC_STATE, b"", b"")
+            valkey.client().publish(c.channel_quotes(), sign.encode())
+            publish()
+            if self.silent.wait(1):
+                return
+
+
+@pytest.fixture
+def feed(desk: Desk) -> Iterator[Feed]:
+    """A feed with two pairs on the board, ``BTC_USD`` first."""
+    for position, code in enumerate(("BTC_USD", "ETH_USD")):
+        make_pair(code, price_decimals=2, position=position)
+    started = Feed()
+    for code in ("BTC_USD", "ETH_USD"):
+        started.quote(code, high="86000.00", low="82000.00", last="84359.90", change_pct="1.25")
+    started.thread.start()
+    yield started
+    started.silent.set()
+    started.thread.join(DEADLINE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, which Django takes for an async caller.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        opened = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        yield opened
+        opened.close()
+
+
+class Tab:
+    """A page with everything it complained of."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _hear(self, said: Any) -> None:
+        if said.type in ("error", "warning"):
+            self.complaints.append(said.text)
+
+    def violations(self) -> list[str]:
+        found: list[str] = self.page.evaluate("window.violations")
+        return found
+
+
+@pytest.fixture
+def tab(browser: Browser, desk: Desk) -> Iterator[Callable[..., Tab]]:
+    """Open a page of the desk in a context of its own, with Playwright's options for contexts."""
+    contexts: list[BrowserContext] = []
+
+    def open_tab(path: str, **options: Any) -> Tab:
+        context = browser.new_context(base_url=desk.url, **options)
+        contexts.append(context)
+        context.add_init_script(REPORTER)
+        opened = Tab(context.new_page())
+        opened.page.goto(path)
+        return opened
+
+    yield open_tab
+    for context in contexts:
+        context.close()

@@ -1,0 +1,111 @@
+"""Every page in both themes and two widths: accessible, within its policy, light, and still."""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from accounts.models import User
+from rates.tests.desk import make_house_default, make_operator
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+PAGES = [
+    *("/rates/", "/rates/BTC_USD/", "/rates/NO_SUCH/", "/nothing-here", "/status"),
+    *("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"),
+]
+WIDTHS = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+BUDGET_BYTES = 100 * 1024
+SHIFTS = """
+  window.shift = 0;
+  const add = (list) => list.getEntries().forEach((entry) => (window.shift += entry.value));
+  new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def problems(page) -> list[str]:
+    # As a function of the page, not a script in it: the page's policy would forbid that.
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return [f"{item['id']}: {json.dumps([n['target'] for n in item['nodes']])}" for item in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_on_any_public_page(feed, tab, theme, width):
+    options = {"color_scheme": theme, "viewport": WIDTHS[width], "reduced_motion": "reduce"}
+    page = tab("/healthz", **options).page
+    for path in PAGES:
+        page.goto(path)
+        assert problems(page) == [], path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_signed_in_operators_pages(feed, tab, desk, theme, sign_in):
+    make_house_default()
+    page = tab("/rates/", color_scheme=theme, reduced_motion="reduce").page
+    sign_in(page, make_operator())
+    for path in ("/rates/", "/rates/BTC_USD/", "/accounts/email/", "/accounts/password/change/"):
+        page.goto(path)
+        assert problems(page) == [], path
+
+
+def test_axe_finds_nothing_in_what_opens_over_the_board(feed, tab):
+    page = tab("/rates/", reduced_motion="reduce").page
+    page.click("[data-converter-open]")
+    assert problems(page) == []
+    page.keyboard.press("Escape")
+    page.click("[data-keys-open]")
+    assert problems(page) == []
+
+
+@pytest.mark.parametrize("path", ["/rates/", "/rates/BTC_USD/", "/accounts/login/", "/status"])
+def test_a_page_breaks_no_policy_and_logs_no_error(feed, tab, path):
+    opened = tab(path)
+    opened.page.wait_for_load_state("load")
+    if path == "/rates/BTC_USD/":
+        opened.page.wait_for_selector("[data-chart] canvas")
+        opened.page.wait_for_selector('[data-chart][aria-busy="false"]')
+    assert opened.violations() == []
+    assert opened.complaints == []
+
+
+@pytest.mark.parametrize("path", ["/rates/", "/rates/BTC_USD/", "/accounts/login/"])
+def test_the_first_load_stays_under_its_budget_of_bytes(feed, tab, browser, path):
+    page = tab("/healthz").page
+    wire = page.context.new_cdp_session(page)
+    wire.send("Network.enable")
+    sizes: list[float] = []
+    wire.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(path)
+    if path == "/rates/BTC_USD/":
+        page.wait_for_selector('[data-chart][aria-busy="false"]')
+    assert sum(sizes) < BUDGET_BYTES, sizes
+
+
+@pytest.mark.parametrize("path", ["/rates/", "/rates/BTC_USD/"])
+def test_a_narrow_screen_never_scrolls_sideways(feed, tab, path):
+    page = tab(path, viewport=WIDTHS["narrow"]).page
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_live_values_move_nothing_else(feed, tab):
+    page = tab("/rates/").page
+    page.wait_for_selector('[data-connection="live"]')
+    page.evaluate(SHIFTS)
+    for cents in range(20):
+        feed.quote(buy=f"84781.{cents:02}")
+    expect(page.locator("[data-pair=BTC_USD] [data-cell=buy]")).to_have_text("84,781.19")
+    assert page.evaluate("window.shift") == 0
+
+
+@pytest.fixture
+def sign_in(desk, client):
+    """Give ``page`` the session of a user."""
+
+    def sign(page, user: User) -> None:
+        client.force_login(user)
+        cookie = client.cookies["sessionid"].value
+        page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": desk.url}])
+
+    return sign
