@@ -17,6 +17,7 @@ from rates.admin import bulk_page, halt_page, history_pages, spread_pages
 from rates.constants import HALTED, LIVE
 from rates.models import Pair, SpreadRule
 from rates.services import pair_book, previews, rights, spread_table, spreads
+from rates.templatetags.desk import offsets
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Pair]
@@ -46,10 +47,8 @@ class DeskChangeList(ChangeList):
 class PairAdmin(Base):
     list_display = [
         "code", "market_bid", "market_ask", "customer_sells", "customer_buys",
-        "spread", "margin_sell", "margin_buy", "state", "age", "tools",
+        "spread", "state", "tools",
     ]  # fmt: skip
-    list_display_links = None
-    list_filter = ["enabled", "quote"]
     search_fields = ["code"]
     ordering = ["position", "code"]
     list_per_page = 100
@@ -132,51 +131,35 @@ class PairAdmin(Base):
 
     @admin.display(description="Customer sells at")
     def customer_sells(self, pair: Any) -> SafeString:
-        return _live(pair, "sell", _quoted(pair, "sell"))
+        sides = pair.desk.sides
+        margin = sides and _margin(pair, sides.quote.spread_sell, sides.sell_bps)
+        return _two_lines(_live(pair, "sell", _quoted(pair, "sell")), "margin-sell", margin)
 
     @admin.display(description="Customer buys at")
     def customer_buys(self, pair: Any) -> SafeString:
-        return _live(pair, "buy", _quoted(pair, "buy"))
+        sides = pair.desk.sides
+        margin = sides and _margin(pair, sides.quote.spread_buy, sides.buy_bps)
+        return _two_lines(_live(pair, "buy", _quoted(pair, "buy")), "margin-buy", margin)
 
     @admin.display(description="Spread (sell / buy)")
     def spread(self, pair: Any) -> SafeString:
         rule = pair.desk.rule
         if rule is None:
-            return _live(pair, "spread", "none")
-        unit = "bps" if rule.unit == SpreadRule.Unit.BPS else pair.quote
-        own = "" if rule.pair_id else " house"
-        later = " +scheduled" if pair.desk.scheduled else ""
-        text = f"{spread_table.plain(rule.sell)} / {spread_table.plain(rule.buy)} {unit}"
-        return format_html(
-            '<span class="desk-number">{}</span> <span class="desk-note">v{}{}{}</span>',
-            text, rule.version, own, later,
-        )  # fmt: skip
-
-    @admin.display(description="Margin sell")
-    def margin_sell(self, pair: Any) -> SafeString:
-        sides = pair.desk.sides
-        text = sides and _margin(pair, sides.quote.spread_sell, sides.sell_bps)
-        return _live(pair, "margin-sell", text)
-
-    @admin.display(description="Margin buy")
-    def margin_buy(self, pair: Any) -> SafeString:
-        sides = pair.desk.sides
-        text = sides and _margin(pair, sides.quote.spread_buy, sides.buy_bps)
-        return _live(pair, "margin-buy", text)
+            return _two_lines("not set", "version", "nothing is quoted")
+        own = "" if rule.pair_id else ", house default"
+        later = ", more scheduled" if pair.desk.scheduled else ""
+        return _two_lines(offsets(rule), "version", f"version {rule.version}{own}{later}")
 
     @admin.display(description="State")
     def state(self, pair: Any) -> SafeString:
-        return format_html(
-            '<span data-live="state" data-state="{}" title="{}">{}</span>',
-            pair.desk.state, pair.desk.reason, pair.desk.state,
-        )  # fmt: skip
-
-    @admin.display(description="Age")
-    def age(self, pair: Any) -> SafeString:
         received = pair.desk.received_ms
         return format_html(
-            '<span data-live="age" data-received="{}"></span>', "" if received is None else received
-        )
+            '<span data-live="state" data-state="{}">{}</span><br>'
+            '<span class="desk-note" data-live="reason">{}</span> '
+            '<span class="desk-note" data-live="age" data-received="{}"></span>',
+            pair.desk.state, pair.desk.state, pair.desk.reason,
+            "" if received is None else received,
+        )  # fmt: skip
 
     @admin.display(description="")
     def tools(self, pair: Any) -> SafeString:
@@ -185,7 +168,6 @@ class PairAdmin(Base):
             (reverse("admin:rates_pair_spread", args=[pair.pk]), "Edit spread"),
             (reverse("admin:rates_pair_history_list", args=[pair.pk]), "History"),
             (reverse("admin:rates_pair_halt", args=[pair.pk]), "Resume" if halted else "Halt"),
-            (reverse("admin:rates_pair_change", args=[pair.pk]), "Pair"),
         ]
         return format_html_join(" ", '<a class="desk-tool" href="{}">{}</a>', links)
 
@@ -194,6 +176,13 @@ def _live(pair: Pair, name: str, text: str | None) -> SafeString:
     return format_html(
         '<span class="desk-number" data-live="{}" data-pair="{}" data-decimals="{}">{}</span>',
         name, pair.code, pair.price_decimals, text or "\N{EN DASH}",
+    )  # fmt: skip
+
+
+def _two_lines(first: str, name: str, second: str | None) -> SafeString:
+    return format_html(
+        '<span class="desk-number">{}</span><br><span class="desk-note" data-live="{}">{}</span>',
+        first, name, second or "",
     )  # fmt: skip
 
 

@@ -130,7 +130,9 @@ def as_spread(rule: SpreadRule) -> Spread:
 def desk_rows(pairs: Sequence[Pair]) -> dict[int, DeskRow]:
     """Rows by the pairs' keys. ``pairs`` carry the annotations of ``PairQuerySet.with_halt``."""
     now = timezone.now()
-    rules = SpreadRule.objects.in_force_from(at=now).order_by("effective_from")
+    rules = (
+        SpreadRule.objects.in_force_from(at=now).select_related("pair").order_by("effective_from")
+    )
     holding = {r.pair_id: r for r in rules if r.effective_from <= now}
     coming = {r.pair_id for r in rules if r.effective_from > now}
     found = markets.last_markets([pair.code for pair in pairs])

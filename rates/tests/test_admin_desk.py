@@ -105,7 +105,7 @@ def test_no_page_holds_inline_script_or_style(desk, pair, standing):
 def test_the_list_shows_market_customer_price_margin_and_state(desk, pair, standing):
     put_market("BTC_USD", "84359.8", "84359.9")
     html = desk.get(at("pair_changelist")).content.decode()
-    for text in ("84,359.8", "84,359.9", "83,938.0", "84,781.7", "+421.8 (+50.0)", "-50 / 50 bps"):
+    for text in ("84,359.8", "84,359.9", "83,938.0", "84,781.7", "+421.8 (+50.0)", "-50 / +50 bps"):
         assert text in html
 
 
