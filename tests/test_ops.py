@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.db import OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
 
 from config import health
 from foundation import valkey
@@ -79,9 +80,7 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_address(client, 
 
 def test_missing_migrations_are_counted(client, monkeypatch):
     monkeypatch.setattr(health._migrated, "done", False)
-    monkeypatch.setattr(
-        health.MigrationExecutor, "migration_plan", lambda self, targets: [("a", False)]
-    )
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: [("a", False)])
     assert client.get("/readyz").json()["checks"]["migrations"]["detail"] == "1 not applied"
 
 

@@ -10,6 +10,9 @@ from rest_framework import serializers
 
 from rates.services.candle_series import INTERVALS
 
+# A status, or a status and a media type, to what is answered.
+Answers = dict[int | tuple[int, str], Any]
+
 # The document's bodies are described as JSON Schema where serializers have no words for them.
 NUMBER: Final = {"type": ["number", "null"]}
 SIDES: Final = {
@@ -123,7 +126,7 @@ def _header(name: str, text: str, statuses: list[int]) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=text, response=statuses)
 
 
-def _refusals(*statuses: int) -> dict[int, OpenApiResponse]:
+def _refusals(*statuses: int) -> Answers:
     texts = {
         400: "A parameter is wrong; `fields` names it.",
         404: "Unknown pair; the message lists the known ones.",
@@ -148,14 +151,14 @@ CONDITIONAL: Final = [
     _header("Cache-Control", "`no-cache`: ask every time.", [200, 304]),
     _header("Retry-After", "Seconds to wait.", [429, 503]),
 ]
-NOT_MODIFIED: Final = {304: OpenApiResponse(description="What you hold is the newest.")}
+NOT_MODIFIED: Final[Answers] = {304: OpenApiResponse(description="What you hold is the newest.")}
 FORMAT: Final = _query("format", "The same as the `Accept` header.", enum=["json", "csv"])
-SPREADSHEET: Final = {(200, "text/csv"): OpenApiTypes.STR}
+SPREADSHEET: Final[Answers] = {(200, "text/csv"): OpenApiTypes.STR}
 
 _board = OpenApiResponse(
     BOARD, description="A pair that is not live is here too, with `withSpread` null."
 )
-_rates_answers = {(200, "application/json"): _board, **SPREADSHEET, **NOT_MODIFIED}
+_rates_answers: Answers = {(200, "application/json"): _board, **SPREADSHEET, **NOT_MODIFIED}
 
 RATES = extend_schema(
     operation_id="rates_list",

@@ -98,5 +98,4 @@ def _serialise() -> None:
 
 def _execute(statement: sql.Composed) -> None:
     with connection.cursor() as cursor:
-        # Django's types know text only; its cursor hands the statement on to psycopg.
-        cursor.execute(statement)  # type: ignore[arg-type]
+        cursor.execute(statement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -81,7 +81,13 @@ def series(pair: Pair, interval: str, *, start: datetime, end: datetime, limit: 
 
 
 def _read(pair: Pair, length: timedelta, start: datetime, end: datetime) -> list[Candle]:
-    facts = {"length": length, "epoch": EPOCH, "pair": pair.pk, "start": start, "end": end}
+    facts: dict[str, Any] = {
+        "length": length,
+        "epoch": EPOCH,
+        "pair": pair.pk,
+        "start": start,
+        "end": end,
+    }
     with connection.cursor() as cursor:
         cursor.execute(BINS, facts)
         rows = cursor.fetchall()

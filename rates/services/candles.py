@@ -6,11 +6,11 @@ A minute may arrive in several parts: a change of leader, a restart or a late ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 MINUTE: Final = timedelta(minutes=1)
 # numeric(24, 12) of the table holds less than this.
@@ -83,7 +83,7 @@ class CandlePart:
 
 
 # Annotations are text here, which makes them names of readers.
-_READ: Final = {
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "str": str,
     "int": int,
     "Decimal": Decimal,

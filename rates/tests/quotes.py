@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from foundation import valkey
 from live.messages import NORMAL, Message
@@ -28,7 +29,13 @@ def publish(*messages: Message, state="live", reason="", age=0.0) -> None:
         valkey.client().hset(c.key_quotes(), item.key, item.encode())
         valkey.client().publish(c.channel_quotes(), item.encode())
     beat = f"{seconds + microseconds / 1e6 - age:.6f}"
-    feed = {"state": state, "reason": reason, "beat": beat, "source": "kraken", "epoch": 5}
+    feed: dict[Any, Any] = {
+        "state": state,
+        "reason": reason,
+        "beat": beat,
+        "source": "kraken",
+        "epoch": 5,
+    }
     valkey.client().hset(c.KEY_FEED, mapping=feed)
 
 
