@@ -11,9 +11,9 @@ from typing import Any
 
 from benchmarks import api, build, desk, page, report, scenarios, targets
 from benchmarks.children import CannotRun, can_pin, raise_file_limit
-from benchmarks.contenders import PLAIN_WS, SOCKETIO, quayside
+from benchmarks.contenders import PLAIN_WS, SOCKETIO, Contender, quayside
 from benchmarks.database import manage, postgres
-from benchmarks.push import Row
+from benchmarks.push import Row, Scenario
 from benchmarks.report import Report
 
 
@@ -38,9 +38,7 @@ class Run:
     def keep(self, title: str, rows: Sequence[Any]) -> None:
         self.found.sections[title] = [asdict(row) for row in rows]
 
-    def measure(
-        self, which: list[scenarios.Scenario], who: tuple[scenarios.Contender, ...], runs: int
-    ) -> list[Row]:
+    def measure(self, which: list[Scenario], who: tuple[Contender, ...], runs: int) -> list[Row]:
         return scenarios.measure(which, who, runs=runs, database=self.database, note=self.note)
 
 
@@ -95,7 +93,8 @@ def board(run: Run) -> None:
     with desk.desk(run.database) as running:
         row = page.measure(running.port, runs=1 if run.options.quick else 5, live_seconds=5)
         packed = ["Accept-Encoding: gzip, br"]
-        listed = api.load(running.port, api.PATH, headers=packed, seconds=0.3)["body_bytes"]
+        answers = api.load(running.port, api.PATH, headers=packed, seconds=0.3)
+        listed = answers["body_bytes"] if answers["ok"] else 0
     report.page_table(row)
     run.keep("Page", [row])
     run.found.verdicts += targets.page_verdicts(row, listed)

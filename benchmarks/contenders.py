@@ -15,6 +15,9 @@ from benchmarks import build
 from benchmarks.children import CLIENT_CORE, SERVER_CORE, WORK, Child, free_port, wait_for_port
 from demo import servers
 
+# All processes of a run share it: it signs the sessions that they exchange.
+SECRET_KEY = secrets.token_hex(32)
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -71,7 +74,7 @@ def environment(*, port: int, valkey: str, database: str) -> dict[str, str]:
         "QUAYSIDE_DEMO": "1",
         "QUAYSIDE_HOME": tempfile.gettempdir() + "/quayside-no-home",
         "QUAYSIDE_SOURCES": "simulated",
-        "SECRET_KEY": secrets.token_hex(32),
+        "SECRET_KEY": SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "DATABASE_URL": database,
         "REDIS_URL": valkey,

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.children import CLIENT_CORE, ROOT, CannotRun, Child, free_port, wait_for_port
 from benchmarks.contenders import environment
@@ -25,7 +26,7 @@ def postgres() -> Iterator[str]:
     data = home / "postgres"
     servers.initialise_postgres(data, password=password)
     command = servers.postgres_command(data, port=port)
-    owner = servers.run_as(servers.system_user())
+    owner: dict[str, Any] = servers.run_as(servers.system_user())
     try:
         with Child(command, core=CLIENT_CORE, cwd=data, name="postgres", **owner) as child:
             wait_for_port(child, port)

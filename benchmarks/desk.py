@@ -40,6 +40,7 @@ class Desk:
     """A running product. ``env`` is what another of its processes would need."""
 
     port: int
+    exchange: int  # the simulator's port
     web: Child
     pairs: list[str]
     session: str
@@ -71,7 +72,7 @@ def desk(database: str) -> Iterator[Desk]:
             Child([sys.executable, "-m", "config.serve"], core=SERVER_CORE, env=env, name="web")
         )
         wait_for_port(web, port)
-        yield Desk(port, web, seeded["pairs"], seeded["session"], env)
+        yield Desk(port, exchange, web, seeded["pairs"], seeded["session"], env)
 
 
 def _walk() -> tuple[str, ...]:
@@ -86,10 +87,20 @@ def _child(name: str, module: str, *arguments: str, env: dict[str, str]) -> Chil
 def _wait_for_quotes(url: str, count: int) -> None:
     deadline = time.monotonic() + FEED_DEADLINE
     with redis.Redis.from_url(url) as client:
-        while int(client.hlen(key_quotes())) < count:  # type: ignore[arg-type]
+        while int(client.hlen(key_quotes())) < count:
             if time.monotonic() > deadline:
                 raise CannotRun("The feed published no quotes; see .quayside/bench/logs/feed.log.")
             time.sleep(0.1)
+
+
+@contextmanager
+def quiet(running: Desk) -> Iterator[None]:
+    """Meanwhile no pair moves, though the exchange is heard."""
+    control = f"http://127.0.0.1:{running.exchange}/control"
+    httpx.post(control, json={"mode": "silent"}, trust_env=False).raise_for_status()
+    time.sleep(1)
+    yield
+    httpx.post(control, json={"mode": "normal"}, trust_env=False).raise_for_status()
 
 
 @dataclass

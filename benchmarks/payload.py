@@ -11,7 +11,7 @@ import random
 import time
 from typing import Any, Final, NamedTuple
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 from live.messages import NORMAL, PRIORITY, Message
 
@@ -24,7 +24,7 @@ SOCKETIO_EVENT: Final = 2
 class Change(NamedTuple):
     """A tick or an edit of one pair, not yet stamped."""
 
-    index: int  # of the pair
+    pair: int  # its number
     seq: int
     edit: bool
 
@@ -44,9 +44,9 @@ class Market:
 
     def data_and_meta(self, change: Change) -> tuple[bytes, bytes]:
         if change.edit:
-            self._versions[change.index] += 1
-        self._middle[change.index] *= 1 + self._random.gauss(0, 0.0002)
-        middle = self._middle[change.index]
+            self._versions[change.pair] += 1
+        self._middle[change.pair] *= 1 + self._random.gauss(0, 0.0002)
+        middle = self._middle[change.pair]
         ask, bid, offset = middle * 1.0002, middle * 0.9998, middle * 0.0025
         data = {
             "original": _sides(ask, bid),
@@ -67,7 +67,7 @@ class Market:
             "reason": "",
             "spread_unit": "bps",
             "spread_configured": {"buy": "25.000000000000", "sell": "-25.000000000000"},
-            "spread_version": self._versions[change.index],
+            "spread_version": self._versions[change.pair],
             "clamped": False,
             "valid_until": now + 5000,
             "locked": False,
@@ -99,7 +99,7 @@ def for_socketio(code: str, data: bytes, meta: bytes) -> bytes:
 def stamp(body: bytes, change: Change) -> tuple[bytes, int]:
     """``body`` with the present moment in its placeholder, and that moment in ns since 1970."""
     now = time.time_ns()
-    mark = f"{now:019d}.{change.index:02d}.{change.seq:09d}"
+    mark = f"{now:019d}.{change.pair:02d}.{change.seq:09d}"
     return body.replace(PLACEHOLDER.encode(), mark.encode(), 1), now
 
 

@@ -100,15 +100,19 @@ class Publisher:
         return self.published
 
     def schedule(self) -> Iterator[tuple[float, str]]:
-        """Seconds since the start and what is due, without end."""
+        """Seconds since the start and what is due, without end.
+
+        People edit when they like: an edit's moment is drawn, never tied to the ticks' beat.
+        """
         every = {"tick": 1 / self.plan.ticks_per_second, "alive": ALIVE_EVERY}
         if self.plan.edits_per_second:
             every["edit"] = 1 / self.plan.edits_per_second
         due = dict(every)
+        moments = random.Random(self.plan.seed + 1)
         while True:
             kind = min(due, key=lambda name: due[name])
             yield due[kind], kind
-            due[kind] += every[kind]
+            due[kind] += every[kind] * (moments.uniform(0.5, 1.5) if kind == "edit" else 1)
 
 
 def input_ended(wait: float) -> bool:

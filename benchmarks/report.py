@@ -136,7 +136,18 @@ def path_table(rows: list[PathRow]) -> None:
 
 def http_table(rows: list[HttpRow]) -> None:
     slowest = min((row.requests_per_s for row in rows), default=1)
-    heads = ("GET /api/v1/rates", "requests/s", "x", "p50", "p95", "p99 ms", "bytes", "errors", "")
+    heads = (
+        "GET /api/v1/rates",
+        "requests/s",
+        "x",
+        "p50",
+        "p95",
+        "p99 ms",
+        "bytes",
+        "304s",
+        "errors",
+        "",
+    )
     lines = [
         [
             row.door,
@@ -144,6 +155,7 @@ def http_table(rows: list[HttpRow]) -> None:
             f"{row.requests_per_s / slowest:.1f}" if slowest else "-",
             *(f"{value:.2f}" for value in (row.p50, row.p95, row.p99)),
             f"{row.body_bytes:,}",
+            f"{row.not_modified:,}",
             str(row.errors),
             "client busy" if row.client_cpu > 0.8 else "",
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from benchmarks.children import CannotRun
 from benchmarks.contenders import PLAIN_WS, SOCKETIO, Contender, quayside
@@ -46,13 +47,11 @@ def main_load(clients: Iterable[int], seconds: float) -> list[Scenario]:
 
 def slow_readers(seconds: float) -> list[Scenario]:
     """The same crowd twice: everybody reads, and 5 % stop."""
-    rate = {"ticks_per_second": 100.0, "seconds": seconds}
-    return [
-        Scenario("all read", Crowd(200, per_client=ALL_KEYS), **rate),
-        Scenario(
-            "5 % stop reading", Crowd(200, per_client=ALL_KEYS, slow=10), pause_slow=True, **rate
-        ),
-    ]
+    everybody = Scenario(
+        "all read", Crowd(200, per_client=ALL_KEYS), seconds=seconds, ticks_per_second=100
+    )
+    some = replace(everybody.crowd, slow=10)
+    return [everybody, replace(everybody, title="5 % stop reading", crowd=some, pause_slow=True)]
 
 
 def saturation(seconds: float) -> list[Scenario]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from benchmarks.contenders import SOCKETIO, quayside
 from benchmarks.desk import PathRow
 from benchmarks.page import PageRow
 from benchmarks.push import Row
 
-MET: Literal["met"] = "met"
-MISSED: Literal["missed"] = "MISSED"
-NOT_RUN: Literal["not run"] = "not run"
+MET, MISSED, NOT_RUN = "met", "MISSED", "not run"
 
 
 @dataclass(frozen=True)
