@@ -6,10 +6,13 @@ import json
 import secrets
 from decimal import Decimal
 
+from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
+from demo import history
 from demo.home import Home, write_private
 from demo.simulators.pairs import PAIRS, SimulatedPair
 from rates.models import Pair, SpreadRule
@@ -39,6 +42,8 @@ def seed(home: Home) -> dict[str, str]:
     add_users(credentials)
     add_pairs()
     add_spreads()
+    if settings.SIMULATED:
+        history.add_history(timezone.now())
     return credentials
 
 

@@ -20,7 +20,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from demo import seed, servers, static
+from demo import history, seed, servers, static
 from demo.home import DemoError, Home, write_private
 from demo.leftovers import RUN_MARKER
 from demo.supervisor import SYSTEM, Log, Program, Supervisor, programs_of
@@ -141,7 +141,8 @@ class Desk:
         if settings.SOURCES != "simulated":
             return []
         port = self.settings["SIMULATORS_PORT"]
-        command = (sys.executable, "-m", "demo.simulators", "--port", port)
+        walk = ("--seed", str(history.SEED))
+        command = (sys.executable, "-m", "demo.simulators", "--port", port, *walk)
         return [Program("simulators", command, SIMULATORS)]
 
     def _write_state(self) -> None:
