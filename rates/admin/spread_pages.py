@@ -99,7 +99,12 @@ def _receipt(request: HttpRequest, form: SpreadForm) -> dict[str, Any]:
 
 def _foresee(request: HttpRequest, form: SpreadForm) -> dict[str, Any]:
     """Context of the preview: ``preview``, or ``problems`` as (field, text)."""
-    context: dict[str, Any] = {"pair": form.pair, "preview": None, "problems": []}
+    context: dict[str, Any] = {
+        "pair": form.pair,
+        "preview": None,
+        "problems": [],
+        "asks": True,
+    }
     if not form.is_valid():
         if form.data.get("buy") or form.data.get("sell"):
             context["problems"] = [text for texts in form.errors.values() for text in texts]

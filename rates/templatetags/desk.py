@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 
 from rates.models import Pair, SpreadRule
+from rates.services.quoting import Spread
 from rates.services.spread_table import plain as without_zeros
 
 register = template.Library()
@@ -42,8 +43,10 @@ def plain(value: Any) -> str:
 
 
 @register.filter
-def offsets(rule: SpreadRule) -> str:
+def offsets(rule: SpreadRule | Spread) -> str:
     """``-50 / +50 bps``: sell, then buy, as on the board."""
-    unit = "bps" if rule.unit == SpreadRule.Unit.BPS or rule.pair is None else rule.pair.quote
+    unit = rule.unit
+    if isinstance(rule, SpreadRule) and unit == SpreadRule.Unit.ABSOLUTE and rule.pair:
+        unit = rule.pair.quote
     sign = "+" if rule.buy > 0 else ""
     return f"{without_zeros(rule.sell)} / {sign}{without_zeros(rule.buy)} {unit}"

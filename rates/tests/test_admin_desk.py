@@ -190,7 +190,7 @@ def test_the_preview_shows_the_prices_that_would_result(desk, pair, standing):
         at("pair_preview", pair.pk), values(buy="100", expected_version=standing.version)
     ).content.decode()
     assert "85,203.5" in html
-    assert "you will be asked to confirm" in html
+    assert "saving asks you to confirm" in html
 
 
 def test_the_preview_of_the_house_default_lists_the_pairs_it_moves(desk, pair):
