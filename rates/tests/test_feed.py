@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from decimal import Decimal as D
 
 import pytest
+from django.db import OperationalError
 
 from foundation import valkey
 from live.messages import ALIVE, PRIORITY, decode
 from rates import constants as c
 from rates.feeds.kraken_ws import KrakenWS
+from rates.services.feed import runner
 from rates.services.feed.runner import Feed
 from rates.tests.test_feed_board import resolved
 
@@ -69,6 +71,8 @@ def start(simulator):
         wanted = {"table": resolved(**table)}
 
         async def resolve():
+            if wanted.get("database_down"):
+                raise OperationalError("the server closed the connection")
             return wanted["table"]
 
         async def republish():
@@ -157,6 +161,19 @@ async def test_a_lost_notice_heals_by_itself(start, heard, client):
         await client.set(c.KEY_SPREADS_VERSION, 8)
         await until(lambda: feed.board.table.version == 8, "the healing")
         await until(lambda: heard.of("BTC_USD")[-1][1]["reason"] == "audit", "the halt")
+
+
+async def test_without_its_database_the_feed_goes_on_with_the_spreads_it_has(
+    start, heard, monkeypatch
+):
+    monkeypatch.setattr(runner, "DATABASE_EVERY", 0.0)
+    async with start() as feed:
+        await until(lambda: heard.of("BTC_USD"))
+        feed.wanted["database_down"] = True
+        before = len(heard.messages)
+        await until(lambda: len(heard.of("BTC_USD", before)) > 5, "going on")
+        feed.wanted.update(database_down=False, table=resolved(version=9))
+        await until(lambda: feed.board.table.version == 9, "the return of the database")
 
 
 async def test_a_lost_exchange_withdraws_every_price_and_says_why(start, heard, simulator):

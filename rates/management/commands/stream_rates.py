@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import close_old_connections
 
 from foundation import valkey
 from rates.feeds.kraken_rest import KrakenREST
@@ -17,12 +19,24 @@ from rates.services.feed.runner import Feed
 
 logger = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 
 class Command(BaseCommand):
     help = "Streams the exchange's ticks, quotes them with the spreads, and publishes the result."
 
     def handle(self, **options: Any) -> None:
         asyncio.run(stream())
+
+
+def on_a_live_connection(read: Callable[[], T]) -> Callable[[], T]:
+    """No request ends here, so nothing else would give up a connection that the server dropped."""
+
+    def call() -> T:
+        close_old_connections()
+        return read()
+
+    return call
 
 
 async def stream() -> None:
@@ -32,8 +46,8 @@ async def stream() -> None:
     feed = Feed(
         client=client,
         source=KrakenWS(settings.KRAKEN_WS_URL),
-        resolve=sync_to_async(spread_table.resolve),
-        republish=sync_to_async(spread_table.publish),
+        resolve=sync_to_async(on_a_live_connection(spread_table.resolve)),
+        republish=sync_to_async(on_a_live_connection(spread_table.publish)),
         confirm=rest.top_of_book,
         simulated=settings.SIMULATED,
     )

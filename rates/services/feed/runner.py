@@ -16,6 +16,7 @@ from typing import Any
 
 import redis.asyncio
 import structlog
+from django.db import DatabaseError
 from redis.exceptions import RedisError
 
 from foundation.errors import Unavailable
@@ -163,6 +164,10 @@ class Feed:
                             await self._load(await self.resolve())
             except RedisError as problem:
                 logger.warning("control channel lost", error=str(problem))
+                await asyncio.sleep(RETRY)
+            except DatabaseError as problem:
+                # What is held stays in force; the operators cannot change it meanwhile either.
+                logger.warning("spreads not read", error=str(problem))
                 await asyncio.sleep(RETRY)
 
     async def _compare_versions(self) -> None:
