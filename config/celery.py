@@ -1,9 +1,13 @@
 """Celery's application: brokers and timetable come from the settings."""
 
 import os
+from typing import Any
 
-from celery import Celery
+import structlog
+from celery import Celery, Task
 from celery.signals import setup_logging
+from django.dispatch import receiver
+from django_structlog.celery.signals import bind_extra_task_metadata
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -13,6 +17,11 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # Tasks log under the id of the request that queued them.
 app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@receiver(bind_extra_task_metadata)
+def name_the_task(task: Task[Any, Any], **kwargs: object) -> None:
+    structlog.contextvars.bind_contextvars(task=task.name)
 
 
 @setup_logging.connect

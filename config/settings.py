@@ -271,6 +271,9 @@ OPEN_ENDPOINTS: list[str] = env.list("QUAYSIDE_OPEN_ENDPOINTS", default=[])
 # --- Background work ----------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # an outage of any length ends by itself
+# Every task may run twice; one whose acknowledgement cannot arrive any more would anyway.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "global_keyprefix": "celery:"}
 CELERY_TASK_IGNORE_RESULT = True  # nobody reads results; state lives in the database
 CELERY_TASK_TIME_LIMIT = 120  # a task that needs longer must be split

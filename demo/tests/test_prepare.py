@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from demo import leftovers, prepare, reset
+from demo import leftovers, prepare, reset, servers
 from demo.home import DemoError, Home, write_private
 
 
@@ -33,7 +33,7 @@ def port_of(values, name):
 
 
 def free():
-    return {"PORT": str(prepare.servers.free_port())}
+    return {"PORT": str(servers.free_port())}
 
 
 def test_a_busy_port_is_named_with_the_way_out(home, taken):

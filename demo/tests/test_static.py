@@ -11,7 +11,7 @@ from demo.home import Home
 
 
 @pytest.fixture
-def source(settings, tmp_path):
+def source(settings, tmp_path, monkeypatch):
     """A folder with one style sheet, the only one that is found."""
     folder = tmp_path / "source"
     folder.mkdir()
@@ -19,9 +19,8 @@ def source(settings, tmp_path):
     settings.STATICFILES_DIRS = [folder]
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATIC_ROOT = tmp_path / "collected"
-    finders.get_finder.cache_clear()
-    yield folder
-    finders.get_finder.cache_clear()
+    monkeypatch.setattr(finders, "get_finder", finders.get_finder.__wrapped__)  # type: ignore[attr-defined]
+    return folder
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Desk:
             "QUAYSIDE_HOME": str(root),
             "PORT": str(servers.free_port()),
         }
-        self.process = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def run(self, *arguments):
         command = [sys.executable, *arguments]
@@ -70,7 +70,7 @@ class Desk:
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < deadline, self.log()[-4000:]
-            assert self.process.poll() is None, self.log()[-4000:]
+            assert self.process and self.process.poll() is None, self.log()[-4000:]
             time.sleep(0.05)
 
     def everybody(self):
