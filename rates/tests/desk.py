@@ -38,7 +38,12 @@ def make_operator(username: str = "operator", *rights: str, edit: bool = True) -
 
 
 def make_house_default(**given: Any) -> SpreadRule:
-    values = {"buy": Decimal(50), "sell": Decimal(-50), "reason": "first set-up", "by": None}
+    values: dict[str, Any] = {
+        "buy": Decimal(50),
+        "sell": Decimal(-50),
+        "reason": "first set-up",
+        "by": None,
+    }
     PriceTier.objects.get_or_create(code="public", defaults={"name": "Public", "is_default": True})
     return spreads.set_spread(pair=None, unit="bps", origin="seed", **values | given)
 
@@ -47,3 +52,10 @@ def put_market(code: str, bid: str, ask: str) -> None:
     """What the feed leaves in Valkey after a tick."""
     facts = {"bid": bid, "ask": ask, "received_at": timezone.now().isoformat(), "state": "live"}
     valkey.client().hset("rates:raw", code, json.dumps(facts))
+
+
+def newest(pair: Pair) -> SpreadRule:
+    """The pair's newest decision, which must exist."""
+    rule = spreads.standing(pair)
+    assert rule is not None
+    return rule

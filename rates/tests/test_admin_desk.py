@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.admin import site
@@ -13,7 +14,7 @@ from accounts.models import User
 from foundation import valkey
 from rates.models import Candle1m, PairHalt, SpreadRule
 from rates.services import spreads
-from rates.tests.desk import make_house_default, make_operator, make_pair, put_market
+from rates.tests.desk import make_house_default, make_operator, make_pair, newest, put_market
 
 pytestmark = pytest.mark.django_db
 
@@ -131,15 +132,15 @@ def test_the_history_costs_the_same_queries_for_many_versions(
 
 def test_saving_stores_a_version_and_leads_to_its_receipt(desk, pair, standing):
     answer = desk.post(at("pair_spread", pair.pk), values(expected_version=standing.version))
-    rule = spreads.standing(pair)
-    assert (rule.buy, rule.reason, rule.origin) == (55, "busy", "admin")
+    rule = newest(pair)
+    assert (rule.buy, rule.reason, rule.origin) == (Decimal(55), "busy", "admin")
     assert answer["Location"] == f"{at('pair_spread', pair.pk)}?saved={rule.version}"
     assert b"saved, not yet live" in desk.get(answer["Location"]).content
 
 
 def test_the_receipt_says_how_fast_the_feed_was(desk, pair, standing):
     made = int(standing.created_at.timestamp() * 1000)
-    facts = {"applied_v": standing.version, "applied_at": made + 4}
+    facts: dict[Any, Any] = {"applied_v": standing.version, "applied_at": made + 4}
     valkey.client().hset("rates:feed", mapping=facts)
     assert (
         b"is live in 4 ms"
@@ -154,7 +155,7 @@ def test_a_large_change_asks_first(desk, pair, standing):
     assert b"Yes, change it" in question.content
     assert SpreadRule.objects.count() == 1
     desk.post(at("pair_spread", pair.pk), large | {"confirmed": "on"})
-    assert spreads.standing(pair).buy == 90
+    assert newest(pair).buy == 90
 
 
 def test_who_comes_second_is_told_who_changed_what(desk, pair, standing):
@@ -163,7 +164,7 @@ def test_who_comes_second_is_told_who_changed_what(desk, pair, standing):
     html = desk.post(at("pair_spread", pair.pk), late).content.decode()
     assert "set by operator" in html
     assert "Load the newest version" in html
-    assert spreads.standing(pair).buy == 55
+    assert newest(pair).buy == 55
 
 
 @pytest.mark.parametrize(
@@ -203,8 +204,8 @@ def test_the_preview_of_the_house_default_lists_the_pairs_it_moves(desk, pair):
 def test_a_revert_asks_why_and_brings_the_values_back(desk, pair, standing):
     desk.post(at("pair_spread", pair.pk), values(expected_version=standing.version))
     desk.post(at("revert", standing.version), {"reason": "too wide"})
-    newest = spreads.standing(pair)
-    assert (newest.buy, newest.origin, newest.reason) == (50, "revert", "too wide")
+    latest = newest(pair)
+    assert (latest.buy, latest.origin, latest.reason) == (Decimal(50), "revert", "too wide")
 
 
 def test_halting_and_resuming_ask_why(desk, pair):
@@ -231,14 +232,14 @@ def test_selected_pairs_are_changed_together_after_a_preview(desk, pair, standin
     assert b"Save all 2" in desk.post(chosen, edit | {"preview": ""}).content
     assert SpreadRule.objects.count() == 1
     desk.post(chosen, edit | {"save": ""})
-    assert {spreads.standing(each).buy for each in (pair, other)} == {20}
+    assert {newest(each).buy for each in (pair, other)} == {20}
 
 
 def test_selected_pairs_move_away_from_the_market_by_the_same_distance(desk, pair, standing):
     edit = {"mode": "widen", "buy": "5", "sell": "7", "reason": "storm", "save": ""}
     desk.post(f"{at('bulk')}?pairs={pair.pk}", edit)
-    newest = spreads.standing(pair)
-    assert (newest.buy, newest.sell) == (55, -57)
+    latest = newest(pair)
+    assert (latest.buy, latest.sell) == (Decimal(55), Decimal(-57))
 
 
 def test_a_bulk_change_with_one_bad_pair_changes_none(desk, pair, operator):
@@ -259,10 +260,10 @@ def test_a_second_person_approves_and_the_author_cannot(desk, client, pair, stan
     waiting = SpreadRule.objects.get(status="pending")
     assert b'name="approve"' not in desk.get(at("pending")).content
     desk.post(at("decide", waiting.version), {"approve": ""})
-    assert spreads.standing(pair) == standing
+    assert newest(pair) == standing
     client.force_login(make_operator("second", "approve_spreads"))
     client.post(at("decide", waiting.version), {"approve": ""})
-    assert spreads.standing(pair) == waiting
+    assert newest(pair) == waiting
 
 
 def test_a_waiting_change_is_rejected_with_a_reason(desk, client, pair, standing, settings):

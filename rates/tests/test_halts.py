@@ -25,7 +25,9 @@ def operator():
 
 def test_the_newest_row_holds(pair, operator):
     halts.halt(pair=pair, reason="bad data", by=operator)
-    assert halts.current(pair).reason == "bad data"
+    standing = halts.current(pair)
+    assert standing is not None
+    assert standing.reason == "bad data"
     halts.resume(pair=pair, reason="fixed", by=operator)
     assert halts.current(pair) is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import redis
@@ -27,7 +28,13 @@ def pair():
 
 
 def set_own(pair, **given):
-    values = {"unit": "bps", "buy": D(10), "sell": D(-10), "reason": "x", "by": None}
+    values: dict[str, Any] = {
+        "unit": "bps",
+        "buy": D(10),
+        "sell": D(-10),
+        "reason": "x",
+        "by": None,
+    }
     return spreads.set_spread(pair=pair, origin="seed", **values | given)
 
 
@@ -70,7 +77,9 @@ def test_the_feed_reads_what_is_resolved(pair):
     rule = set_own(pair)
     table = Table.parse(spread_table.resolve())
     now = int(timezone.now().timestamp() * 1000) + 1
-    assert table.pairs["BTC_USD"].spread(now).version == rule.version
+    spread = table.pairs["BTC_USD"].spread(now)
+    assert spread is not None
+    assert spread.version == rule.version
 
 
 def test_a_pair_without_its_own_version_takes_the_house_default(pair):
@@ -123,7 +132,9 @@ def test_publishing_writes_the_table_its_version_and_a_notice(pair):
         assert spread_table.publish()
         notice = control.get_message(timeout=5)
     assert json.loads(notice["data"]) == {"t": "spreads", "v": rule.version}
-    assert json.loads(valkey.client().get("rates:spreads")) == spread_table.resolve()
+    stored = valkey.client().get("rates:spreads")
+    assert stored is not None
+    assert json.loads(stored) == spread_table.resolve()
     assert valkey.client().get("rates:spreads:v") == str(rule.version).encode()
 
 

@@ -201,7 +201,7 @@ def test_a_revert_copies_the_old_values_into_a_new_version(edit, operator):
     first = edit(buy=D(40), max_bps=D(300))
     edit(buy=D(60), max_bps=D(200))
     back = spreads.revert(rule=first, reason="too wide", by=operator)
-    assert (back.buy, back.max_bps, back.origin) == (40, 300, "revert")
+    assert (back.buy, back.max_bps, back.origin) == (D(40), D(300), "revert")
     assert SpreadRule.objects.count() == 3
 
 
