@@ -19,22 +19,32 @@ INTERVALS: Final = {
 }
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Opening and closing prices are looked up by key afterwards: an ordered aggregate would sort
-# every minute of a range of years.
-BINS = """
-WITH bins AS (
-    SELECT date_bin(%(length)s, bucket, %(epoch)s) AS start,
-           min(bucket) AS first, max(bucket) AS last, sum(ticks) AS ticks,
+# However long a candle, no request reads more minutes than this; the next page has the rest.
+LONGEST_READ: Final = timedelta(days=370)
+
+# One walk along the key for each candle: GROUP BY date_bin() would sort all minutes, since the
+# planner cannot know how few groups there are. The outer range lets it leave out other months.
+CANDLES = """
+SELECT bins.start, o.bid_o, m.bid_h, m.bid_l, c.bid_c, o.ask_o, m.ask_h, m.ask_l, c.ask_c, m.ticks
+FROM generate_series(%(start)s::timestamptz, %(last)s::timestamptz, %(length)s) AS bins(start)
+CROSS JOIN LATERAL (
+    SELECT min(bucket) AS first, max(bucket) AS last, sum(ticks) AS ticks,
            max(bid_h) AS bid_h, min(bid_l) AS bid_l, max(ask_h) AS ask_h, min(ask_l) AS ask_l
     FROM rates_candle1m
     WHERE pair_id = %(pair)s AND bucket >= %(start)s AND bucket < %(end)s
-    GROUP BY 1
-)
-SELECT bins.start, o.bid_o, bins.bid_h, bins.bid_l, c.bid_c,
-       o.ask_o, bins.ask_h, bins.ask_l, c.ask_c, bins.ticks
-FROM bins
-JOIN rates_candle1m o ON o.pair_id = %(pair)s AND o.bucket = bins.first
-JOIN rates_candle1m c ON c.pair_id = %(pair)s AND c.bucket = bins.last
+      AND bucket >= bins.start AND bucket < bins.start + %(length)s
+    HAVING count(*) > 0
+) m
+CROSS JOIN LATERAL (
+    SELECT bid_o, ask_o FROM rates_candle1m
+    WHERE pair_id = %(pair)s AND bucket = m.first AND bucket >= %(start)s AND bucket < %(end)s
+    LIMIT 1
+) o
+CROSS JOIN LATERAL (
+    SELECT bid_c, ask_c FROM rates_candle1m
+    WHERE pair_id = %(pair)s AND bucket = m.last AND bucket >= %(start)s AND bucket < %(end)s
+    LIMIT 1
+) c
 ORDER BY bins.start
 """
 
@@ -75,21 +85,17 @@ def series(pair: Pair, interval: str, *, start: datetime, end: datetime, limit: 
     if first is None:
         return Series([], None)
     # However long the range, only as many minutes are read as the answer can hold.
-    stop = min(end, _floor(first, length) + limit * length)
-    candles = _read(pair, length, _floor(first, length), stop)
+    begin = _floor(first, length)
+    stop = min(end, begin + min(limit * length, LONGEST_READ))
+    candles = _read(pair, length, begin, stop)
     return Series(candles, _first_bucket(pair, stop, end))
 
 
 def _read(pair: Pair, length: timedelta, start: datetime, end: datetime) -> list[Candle]:
-    facts: dict[str, Any] = {
-        "length": length,
-        "epoch": EPOCH,
-        "pair": pair.pk,
-        "start": start,
-        "end": end,
-    }
+    facts: dict[str, Any] = {"length": length, "pair": pair.pk, "start": start, "end": end}
+    facts["last"] = end - length
     with connection.cursor() as cursor:
-        cursor.execute(BINS, facts)
+        cursor.execute(CANDLES, facts)
         rows = cursor.fetchall()
     return [
         Candle(
