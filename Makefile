@@ -16,7 +16,7 @@ export SOURCES
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # What settings need to be read at all; nothing connects to these.
-OFFLINE := SECRET_KEY=not-a-secret-since-nothing-is-signed-by-what-only-reads-code DATABASE_URL=postgresql://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0
+OFFLINE := SECRET_KEY=not-a-secret-since-nothing-is-signed-by-what-only-reads-code DATABASE_URL=postgresql://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0 DATABASE_POOL_SIZE=0
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 help:  ## List these commands

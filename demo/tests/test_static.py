@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from demo import static
@@ -11,7 +10,7 @@ from demo.home import Home
 
 
 @pytest.fixture
-def source(settings, tmp_path, monkeypatch):
+def source(settings, tmp_path):
     """A folder with one style sheet, the only one that is found."""
     folder = tmp_path / "source"
     folder.mkdir()
@@ -19,7 +18,6 @@ def source(settings, tmp_path, monkeypatch):
     settings.STATICFILES_DIRS = [folder]
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATIC_ROOT = tmp_path / "collected"
-    monkeypatch.setattr(finders, "get_finder", finders.get_finder.__wrapped__)  # type: ignore[attr-defined]
     return folder
 
 

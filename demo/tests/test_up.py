@@ -70,8 +70,11 @@ class Desk:
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < deadline, self.log()[-4000:]
-            assert self.process and self.process.poll() is None, self.log()[-4000:]
+            assert not self.ended(), self.log()[-4000:]
             time.sleep(0.05)
+
+    def ended(self):
+        return self.process is None or self.process.poll() is not None
 
     def everybody(self):
         """Who runs for this desk, by the marker of the environment or the folder."""
@@ -87,7 +90,7 @@ class Desk:
         return found
 
     def kill(self):
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and not self.ended():
             self.process.kill()
             self.process.wait()
         for process in self.everybody():
