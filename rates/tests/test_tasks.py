@@ -5,7 +5,6 @@ from decimal import Decimal as D
 import pytest
 from django.utils import timezone
 
-from config.celery import app
 from foundation import valkey
 from rates import tasks
 from rates.constants import KEY_CLOSED_CANDLES
@@ -15,13 +14,6 @@ from rates.services.candles import CandleBuilder
 from rates.tests.desk import make_pair
 
 pytestmark = pytest.mark.django_db
-
-
-def test_the_timetable_names_tasks_that_exist_and_lets_late_ones_expire(settings):
-    app.autodiscover_tasks(force=True)
-    for entry in settings.CELERY_BEAT_SCHEDULE.values():
-        assert entry["task"] in app.tasks
-        assert entry["options"]["expires"] > 0
 
 
 def test_closed_candles_are_stored():
