@@ -40,7 +40,7 @@ def test_an_older_number_never_replaces_a_newer_one(board, feed):
 def test_a_silent_server_greys_the_page_and_its_return_heals_it(board, feed, desk):
     os.kill(desk.process.pid, signal.SIGSTOP)
     try:
-        expect(board.locator("[data-connection]").first).to_be_visible(timeout=15_000)
+        expect(board.locator(".connection")).to_be_visible(timeout=15_000)
         expect(board.locator("[data-board].is-lost")).to_be_visible()
         expect(board.locator(BUY)).to_have_text("84,781.70")
     finally:
