@@ -115,3 +115,18 @@ def test_the_next_page_after_signing_in_is_never_another_site(client, confirmed)
     form = {"login": ADDRESS, "password": PASSWORD, "next": "https://evil.example/"}
     answer = client.post(reverse("account_login"), form)
     assert "evil.example" not in answer["Location"]
+
+
+def test_a_user_without_any_address_signs_in_by_name(client):
+    User.objects.create_superuser("root", password=PASSWORD)
+    sign_in(client, login="root")
+    assert signed_in(client)
+
+
+def test_a_user_made_with_an_address_confirms_it_first(client):
+    User.objects.create_user("made", email=ADDRESS, password=PASSWORD)
+    sign_in(client, login="made")
+    assert not signed_in(client)
+    client.post(link_in_mail())
+    sign_in(client, login="made")
+    assert signed_in(client)
