@@ -47,7 +47,7 @@ class Quote:
 
 
 class Unquotable(ValueError):
-    """No price may be published; ``reason`` is one of the words ``market_defect`` and ``quote`` name."""
+    """No price may be published; ``reason`` is a word that ``market_defect`` or ``quote`` names."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
