@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -131,6 +132,8 @@ def options() -> argparse.Namespace:
 
 def main() -> int:
     given = options()
+    # Ends like Ctrl-C does: through every clean-up, so that no child is left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_file_limit()
     found = Report(options=vars(given))
     try:

@@ -46,7 +46,7 @@ class Row:
     connect_s: float = 0.0
     offered: int = 0
     delivered: int = 0
-    lost: int = 0  # newest values that never arrived
+    missing: int = 0  # newest values that had not arrived when the catching up ended
     frames_per_s: float = 0.0
     values_per_s: float = 0.0
     ticks: dict[str, float] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def run(contender: Contender, scenario: Scenario, *, database: str) -> Row:
             crowd.ask("pause")
         start, end = _watch(row, server, crowd, scenario.seconds)
         published = json.loads(publisher.end_input())
-        row.lost = crowd.missing(_newest(published, start))
+        row.missing = crowd.missing(_newest(published, start))
         _read(row, crowd.ask("report"), published, start, end)
     return row
 
@@ -165,7 +165,7 @@ def median_of(rows: list[Row]) -> Row:
     combined.ticks = _median_times([row.ticks for row in rows])
     combined.edits = _median_times([row.edits for row in rows])
     combined.died = sum(row.died for row in rows)
-    combined.lost = sum(row.lost for row in rows)
+    combined.missing = sum(row.missing for row in rows)
     return combined
 
 

@@ -76,10 +76,11 @@ PUSH_HEADS = (
     "x",
     "CPU",
     "KB/conn",
+    "MB grown",
     "values/s",
     "connect s",
     "died",
-    "lost",
+    "missing",
     "",
 )
 
@@ -94,16 +95,17 @@ def push_table(title: str, rows: list[Row]) -> None:
 def _push_line(row: Row, peer: Row | None) -> list[str]:
     return [
         row.contender,
-        f"{row.connected}/{row.clients}",
+        f"{row.connected:.0f}/{row.clients:.0f}",
         f"{row.delivered / row.offered:.1%}" if row.offered else "-",
         *_times(row.ticks, peer.ticks if peer else None),
         *_times(row.edits, peer.edits if peer else None),
         f"{row.server_cpu:.0%}",
         f"{row.kb_per_connection:.0f}",
+        f"{row.mb_grown:.1f}",
         f"{row.values_per_s:,.0f}",
         f"{row.connect_s:.2f}",
         str(row.died),
-        str(row.lost),
+        str(row.missing),
         ", ".join(row.doubts),
     ]
 

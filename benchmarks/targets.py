@@ -44,11 +44,11 @@ def push_verdicts(rows: list[Row]) -> list[Verdict]:
 
 def capacity_verdicts(rows: list[Row], clients: int = 10_000) -> list[Verdict]:
     ours = next((row for row in rows if row.contender.startswith(quayside().name)), None)
-    connected = f"all of {clients} connected to one process, nothing lost"
+    connected = f"all of {clients} connected to one process, nothing missing"
     if ours is None:
         return [not_run(connected)]
-    whole = ours.connected == clients and not ours.died and not ours.lost
-    seen = f"{ours.connected} connected, {ours.died} died, {ours.lost} values lost"
+    whole = ours.connected == clients and not ours.died and not ours.missing
+    seen = f"{ours.connected} connected, {ours.died} died, {ours.missing} values missing"
     return [
         judge(connected, seen, whole, ours.doubts),
         _edits(ours, clients, limit=150, title="spread edit p99 under 150 ms"),
