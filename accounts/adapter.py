@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows import login, reauthentication
 from allauth.account.stages import EmailVerificationStage
+from allauth.core import context
+from allauth.core.exceptions import ReauthenticationRequired
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from accounts.models import User
@@ -24,6 +29,20 @@ class AccountAdapter(DefaultAccountAdapter):
         theirs = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__name__}"
         return [ours if stage == theirs else stage for stage in stages]
 
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Hold users who have only wallets to the same proof as everybody else.
+
+        allauth has nothing to ask them for and would let them pass; a signature by one of their
+        wallets is what they can give. Raises ``ReauthenticationRequired`` in their case.
+        """
+        required = bool(super().is_reauthentication_required(app=app, **kwargs))
+        user = context.request.user
+        if required and user.is_authenticated and not _has_flows(user):
+            if not _proved_recently(context.request):
+                raise ReauthenticationRequired
+            return False
+        return required
+
 
 class ConfirmIfThereIsAnAddress(EmailVerificationStage):
     """Asks for a confirmed address, except of users who have none.
@@ -39,3 +58,13 @@ class ConfirmIfThereIsAnAddress(EmailVerificationStage):
             return None, True
         answer: tuple[Any, bool] = super().handle()  # type: ignore[no-untyped-call]
         return answer
+
+
+def _has_flows(user: Any) -> bool:
+    return bool(reauthentication.get_reauthentication_flows(user))
+
+
+def _proved_recently(request: Any) -> bool:
+    records = login.get_authentication_records(request, request.user)
+    proofs = [record["at"] for record in records if record.get("reauthenticated")]
+    return bool(proofs) and time.time() - proofs[-1] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT

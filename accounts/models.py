@@ -12,7 +12,7 @@ class User(AbstractUser):
 
 
 class WalletLabel(models.Model):
-    """The name a user gave a wallet. A row of its own: each sign-in writes the account's data anew."""
+    """A user's name for a wallet. Not in the account, whose data each sign-in writes anew."""
 
     account = models.OneToOneField(
         SocialAccount, on_delete=models.CASCADE, primary_key=True, related_name="label"

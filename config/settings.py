@@ -47,11 +47,16 @@ INSTALLED_APPS = [
     *(["demo"] if DEMO else []),
     "rates",
     "accounts",
+    "accounts.ethereum",
     "live",
     "foundation",
     "channels",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.headless",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -152,6 +157,30 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SITE_NAME}: "
 ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("rates:board")
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEMO else "https"
 ACCOUNT_PREVENT_ENUMERATION = True
+
+# Linking, unlinking and second factors need a proof of presence that is minutes old.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
+HEADLESS_CLIENTS = ("browser",)
+CSRF_FAILURE_VIEW = "foundation.json_views.csrf_failure"
+
+# --- Wallet sign-in ---------------------------------------------------------------
+# What a message must say, byte for byte, whatever Host a request names. All empty: switched off.
+SIWE_DOMAIN = env.str("SIWE_DOMAIN", default="")
+SIWE_URI = env.str("SIWE_URI", default="")
+SIWE_CHAINS: list[int] = env.list("SIWE_CHAINS", subcast=int, default=[])
+SOCIALACCOUNT_ADAPTER = "accounts.ethereum.adapter.Adapter"
+SOCIALACCOUNT_AUTO_SIGNUP = True
+SOCIALACCOUNT_EMAIL_REQUIRED = False  # a wallet has no address
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an e-mail never opens a user made by another way in
+# allauth's own limits go on beside these.
+ACCOUNT_RATE_LIMITS = {
+    "wallet_nonce": env.str("WALLET_NONCE_RATE", default="30/m/ip"),
+    "wallet_verify": env.str("WALLET_VERIFY_RATE", default="20/m/ip"),
+    "wallet_account": env.str("WALLET_ACCOUNT_RATE", default="10/m/user"),
+}
 
 # The session row is the truth; the cache keeps a reconnecting crowd off the database.
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
@@ -295,6 +324,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "rates.keep_candle_partitions",
         "schedule": timedelta(hours=6),
         "options": {"expires": 3600},
+    },
+    "purge-expired-sign-ins": {
+        "task": "accounts.purge_expired",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 1800},
     },
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",

@@ -85,6 +85,9 @@ def _prepare_environment() -> TestServers | None:
         DATABASE_POOL_SIZE="0",
         EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
         LOG_LEVEL="WARNING",
+        SIWE_DOMAIN="desk.example",
+        SIWE_URI="https://desk.example/login",
+        SIWE_CHAINS="1,11155111",
     )
     if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ and not _is_xdist_worker():
         return None

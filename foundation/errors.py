@@ -49,6 +49,13 @@ class InvalidInput(QuaysideError):
     status = 400
 
 
+class Unauthenticated(QuaysideError):
+    """Who asks has not proved who they are."""
+
+    code = "not_authenticated"
+    status = 401
+
+
 class Forbidden(QuaysideError):
     code = "permission_denied"
     status = 403
@@ -69,6 +76,18 @@ class PreconditionFailed(QuaysideError):
 
     code = "precondition_failed"
     status = 412
+
+
+class TooLarge(QuaysideError):
+    code = "too_large"
+    status = 413
+
+
+class RateLimited(QuaysideError):
+    """Give it ``retry_after``."""
+
+    code = "rate_limited"
+    status = 429
 
 
 class Unavailable(QuaysideError):

@@ -1,0 +1,95 @@
+"""From a signed message to a proven wallet, or to a refusal with its own code.
+
+Cheap checks come first. The signature is looked at last, and only after the nonce is used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from accounts.ethereum.constants import (
+    LONGEST_LIFE,
+    NEWEST_ISSUE,
+    OLDEST_ISSUE,
+    STATEMENTS,
+    Purpose,
+)
+from accounts.ethereum.siwe import Message
+from foundation.errors import Unauthenticated
+from foundation.evm.signatures import (
+    MalformedSignature,
+    UnrecoverableSignature,
+    recover_address,
+)
+
+
+class WalletRefused(Unauthenticated):
+    """The message or its signature proves nothing here; ``code`` says which check failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenWallet:
+    """``uid`` names the identity: for a key pair its address, the same on every chain."""
+
+    uid: str
+    address: str
+    chain_id: int
+    kind: str = "eoa"
+
+
+def prove(
+    *, text: str, message: Message, signature: str, purpose: Purpose, now: datetime
+) -> ProvenWallet:
+    """Check ``message`` against what was issued, then the signature over ``text`` as received.
+
+    Raises ``WalletRefused``.
+    """
+    for code, problem in _problems(message, purpose, now):
+        raise WalletRefused(problem, code=code)
+    _require_signature(text, signature, message.address)
+    return ProvenWallet(uid=message.address, address=message.address, chain_id=message.chain_id)
+
+
+def _problems(message: Message, purpose: Purpose, now: datetime) -> Iterator[tuple[str, str]]:
+    if message.domain != settings.SIWE_DOMAIN:
+        yield "domain_mismatch", "This message was made for another site."
+    if message.scheme not in (None, "https", *(["http"] if settings.DEMO else [])):
+        yield "scheme_mismatch", "This message was made for another scheme."
+    if message.uri != settings.SIWE_URI:
+        yield "uri_mismatch", "This message was made for another address."
+    if message.chain_id not in settings.SIWE_CHAINS:
+        yield "chain_not_allowed", "Switch the wallet to a chain that is accepted here."
+    if message.statement != STATEMENTS[purpose]:
+        yield "statement_mismatch", "This message says something else than what was issued."
+    if message.request_id is not None or message.resources is not None:
+        yield "unexpected_field", "This message holds fields that were not issued."
+    yield from _time_problems(message, now)
+
+
+def _time_problems(message: Message, now: datetime) -> Iterator[tuple[str, str]]:
+    issued, expires = message.issued_at, message.expiration_time
+    if not now - OLDEST_ISSUE <= issued <= now + NEWEST_ISSUE:
+        yield "issued_at_out_of_range", "This message is too old, or from the future."
+    if expires is not None and expires <= now:
+        yield "expired", "This message has expired. Ask for a new one."
+    if expires is not None and not issued < expires <= issued + LONGEST_LIFE:
+        yield "expiration_out_of_range", "This message is valid for too long."
+    if message.not_before is not None and message.not_before > now:
+        yield "not_yet_valid", "This message is not valid yet."
+
+
+def _require_signature(text: str, signature: str, address: str) -> None:
+    try:
+        signer = recover_address(text.encode(), signature)
+    except MalformedSignature as problem:
+        message = "This is not a signature in the accepted form."
+        raise WalletRefused(message, code="malformed_signature") from problem
+    except UnrecoverableSignature as problem:
+        message = "This signature is not by this wallet."
+        raise WalletRefused(message, code="invalid_signature") from problem
+    if signer != address:
+        raise WalletRefused("This signature is not by this wallet.", code="invalid_signature")

@@ -1,0 +1,169 @@
+"""The four doors of wallet sign-in, under ``/api/v1/auth/wallet/``.
+
+Plain Django views, so that CSRF is checked before anybody is signed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.internal.flows.logout import logout
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.csrf import get_token
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+
+from accounts.ethereum import flows, limits, siwe
+from accounts.ethereum.constants import (
+    MAX_BODY,
+    NONCE_LIFE,
+    STATEMENTS,
+    VISITOR_LIFE,
+    Purpose,
+)
+from accounts.ethereum.services import nonces, proofs
+from accounts.services.sessions import VISITOR_KEY
+from foundation.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
+from foundation.json_views import JsonView, read_object
+
+FLOWS = {
+    Purpose.LOGIN: flows.sign_in,
+    Purpose.CONNECT: flows.connect,
+    Purpose.REAUTH: flows.reauthenticate,
+}
+
+
+class WalletView(JsonView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.request = request
+        return super().dispatch(request, *args, **kwargs)
+
+
+class NonceView(WalletView):
+    """``GET nonce?purpose=login``: what the page needs to write a message; sets the CSRF cookie."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        purpose = _purpose(request, request.GET.get("purpose", Purpose.LOGIN))
+        limits.consume(request, "wallet_nonce")
+        now = timezone.now()
+        nonce = nonces.issue(session_key=_session_key(request), purpose=purpose, now=now)
+        get_token(request)
+        return JsonResponse(
+            {
+                "nonce": nonce.nonce,
+                "domain": settings.SIWE_DOMAIN,
+                "uri": settings.SIWE_URI,
+                "statement": STATEMENTS[purpose],
+                "version": "1",
+                "chainIds": settings.SIWE_CHAINS,
+                "issuedAt": _written(now),
+                "expirationTime": _written(now + NONCE_LIFE),
+            }
+        )
+
+
+# With ATOMIC_REQUESTS a refusal would roll back, and the nonce would be good for another attempt.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class VerifyView(WalletView):
+    """``POST verify`` with ``{message, signature, process}``."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        text, signature, purpose = _read(request)
+        limits.consume(request, "wallet_verify")
+        if purpose is not Purpose.LOGIN:
+            limits.consume(request, "wallet_account")
+        message = _parsed(text)
+        now = timezone.now()
+        if not nonces.consume(
+            nonce=message.nonce,
+            session_key=request.session.session_key or "",
+            purpose=purpose,
+            now=now,
+        ):
+            raise proofs.WalletRefused("Ask for a new nonce and sign again.", code="invalid_nonce")
+        wallet = proofs.prove(
+            text=text, message=message, signature=signature, purpose=purpose, now=now
+        )
+        FLOWS[purpose](request, wallet)
+        answer = {"address": wallet.address, "chainId": wallet.chain_id}
+        return JsonResponse({"ok": True, "user": _user(request), **answer})
+
+
+class MeView(WalletView):
+    """``GET me``: the wallet that this session came through."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        found = flows.session_wallet(request) if request.user.is_authenticated else None
+        if found is None:
+            raise Unauthenticated("This session did not come through a wallet.")
+        account, chain_id = found
+        address = account.extra_data["address"]
+        return JsonResponse({"address": address, "chainId": chain_id, "user": _user(request)})
+
+
+class LogoutView(WalletView):
+    """``POST logout``; signing out twice is no error."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        logout(request, show_message=False)
+        return JsonResponse({"ok": True})
+
+
+def _read(request: HttpRequest) -> tuple[str, str, Purpose]:
+    body = read_object(request, limit=MAX_BODY)
+    message, signature = body.get("message"), body.get("signature")
+    if not isinstance(message, str) or not isinstance(signature, str):
+        raise InvalidInput("message and signature must be text.", code="malformed_request")
+    purpose = _purpose(request, body.get("process", Purpose.LOGIN), field="process")
+    if len(message) > siwe.MAX_LENGTH:
+        raise TooLarge(f"The message is longer than {siwe.MAX_LENGTH} bytes.")
+    return message, signature, purpose
+
+
+def _purpose(request: HttpRequest, written: Any, *, field: str = "purpose") -> Purpose:
+    if not settings.SIWE_DOMAIN:
+        raise NotFound("Wallet sign-in is switched off here.")
+    if written not in list(Purpose):
+        known = ", ".join(Purpose)
+        message = f"{field} must be one of: {known}."
+        raise InvalidInput(message, code="malformed_request", fields={field: [message]})
+    purpose = Purpose(written)
+    if purpose is not Purpose.LOGIN and not request.user.is_authenticated:
+        raise Unauthenticated("Sign in first.")
+    return purpose
+
+
+def _parsed(text: str) -> siwe.Message:
+    try:
+        return siwe.parse(text)
+    except siwe.BadChecksum as problem:
+        message = "The address must be spelled with its EIP-55 checksum."
+        raise InvalidInput(message, code="bad_checksum") from problem
+    except siwe.MalformedMessage as problem:
+        message = "This is not a sign-in message of EIP-4361."
+        raise InvalidInput(message, code="malformed_message") from problem
+
+
+def _session_key(request: HttpRequest) -> str:
+    """The session that the nonce belongs to; a visitor's is made now and is short-lived."""
+    # Reading loads the session, which drops a key that the cookie made up.
+    if request.session.get(VISITOR_KEY):
+        request.session.modified = True
+    if not request.session.session_key:
+        request.session[VISITOR_KEY] = True
+        request.session.set_expiry(int(VISITOR_LIFE.total_seconds()))
+        request.session.create()
+    key = request.session.session_key
+    assert key, "a created session has a key"
+    return key
+
+
+def _user(request: HttpRequest) -> dict[str, Any]:
+    return {"id": request.user.pk, "username": request.user.get_username()}
+
+
+def _written(moment: Any) -> str:
+    text: str = moment.isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,60 @@
+"""Whichever door links or removes a wallet, ours, allauth's or the admin: this follows."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from allauth.core import context
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.signals import post_delete, post_save, pre_delete
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts.services import sessions, wallets
+from accounts.signals import wallet_linked, wallet_unlinked
+
+
+@receiver(post_save, sender=SocialAccount)
+def announce_linked(instance: SocialAccount, created: bool, **kwargs: Any) -> None:
+    if created and instance.provider == wallets.PROVIDER_ID:
+        transaction.on_commit(partial(wallet_linked.send, **_facts(instance)), robust=True)
+
+
+@receiver(pre_delete, sender=SocialAccount)
+def keep_last_credential(instance: SocialAccount, origin: Any, **kwargs: Any) -> None:
+    """Refuses to remove the last way in, except together with its user."""
+    model = origin.model if isinstance(origin, QuerySet) else type(origin)
+    if model is SocialAccount:
+        wallets.require_other_way_in(instance)
+
+
+@receiver(post_delete, sender=SocialAccount)
+def announce_unlinked(instance: SocialAccount, **kwargs: Any) -> None:
+    if instance.provider != wallets.PROVIDER_ID:
+        return
+    transaction.on_commit(partial(wallet_unlinked.send, **_facts(instance)), robust=True)
+    end = partial(
+        sessions.end_sessions_of_wallet,
+        user_id=instance.user_id,
+        uid=instance.uid,
+        current=context.request,
+    )
+    transaction.on_commit(end)
+
+
+@receiver(user_logged_in)
+def keep_session(request: HttpRequest, **kwargs: Any) -> None:
+    sessions.keep_after_sign_in(request.session)
+
+
+def _facts(account: SocialAccount) -> dict[str, Any]:
+    return {
+        "sender": SocialAccount,
+        "user_id": account.user_id,
+        "address": account.extra_data["address"],
+        "chain_id": account.extra_data["chain_id"],
+    }
