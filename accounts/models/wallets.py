@@ -1,18 +1,13 @@
-"""Who can sign in."""
+"""What users add to their wallets, which are allauth's social accounts."""
 
 from __future__ import annotations
 
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 
-class User(AbstractUser):
-    """One person or service. A wallet user has neither e-mail nor password, only a random name."""
-
-
 class WalletLabel(models.Model):
-    """A user's name for a wallet. Not in the account, whose data each sign-in writes anew."""
+    """The name a user gave a wallet, in a row of its own: sign-ins rewrite the account's data."""
 
     account = models.OneToOneField(
         SocialAccount, on_delete=models.CASCADE, primary_key=True, related_name="label"
