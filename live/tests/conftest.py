@@ -141,9 +141,10 @@ class Running:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Running]]:
+def serve(django_db_blocker: Any) -> Iterator[Callable[..., Running]]:
     """Starts a server whose topic differs from the ordinary one as told."""
-    with ExitStack() as stack:
+    # Channels looks after old connections of its thread, which a test before may have left there.
+    with ExitStack() as stack, django_db_blocker.unblock():
 
         def start(**changes: Any) -> Running:
             running = Running(make_topic(**changes))

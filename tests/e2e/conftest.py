@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            # One worker drives the browser: static files are collected and the desk started once.
+            item.add_marker(pytest.mark.xdist_group("browser"))
             if chromium() is None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -91,8 +93,6 @@ def _desk(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> It
         "PORT": str(port),
     }
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
-    # Megabytes that no page under test uses, and slow to compress.
-    collect += ["--ignore=drf_spectacular_sidecar", "--ignore=rest_framework"]
     subprocess.run(collect, cwd=ROOT, env=environment, check=True)
     running = Desk(port, environment)
     try:
