@@ -19,7 +19,8 @@ BUDGET_BYTES = 100 * 1024
 SHIFTS = """
   window.shifts = [];
   const add = (list) => list.getEntries().forEach((entry) => window.shifts.push(
-    [entry.value, ...entry.sources.map(({ node }) => node?.outerHTML?.slice(0, 120) ?? node?.data)].join(" ")));
+    [entry.value, ...entry.sources.map(({ node }) =>
+      node?.outerHTML?.slice(0, 120) ?? node?.data)].join(" ")));
   new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
 """
 
