@@ -42,9 +42,9 @@ class JsonView(View):
     def http_method_not_allowed(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        allowed = self._allowed_methods()
-        body = envelope("method_not_allowed", f"Use {' or '.join(allowed)}.")
-        return JsonResponse(body, status=405, headers={"Allow": ", ".join(allowed)})
+        allowed = super().http_method_not_allowed(request, *args, **kwargs)["Allow"]
+        body = envelope("method_not_allowed", f"Use {allowed}.")
+        return JsonResponse(body, status=405, headers={"Allow": allowed})
 
 
 def refusal(error: QuaysideError) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.models import User
 
 
-class Adapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class Adapter(DefaultSocialAccountAdapter):
     def save_user(self, request: Any, sociallogin: Any, form: Any = None) -> User:
         """User and wallet, or neither: of two first sign-ins at once one leaves no trace."""
         with transaction.atomic():

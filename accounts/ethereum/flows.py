@@ -18,7 +18,7 @@ from allauth.core.exceptions import (
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.internal.flows.login import complete_login
 from allauth.socialaccount.models import SocialAccount
-from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.base.constants import AuthProcess
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest
@@ -26,6 +26,7 @@ from django.utils import timezone
 
 from accounts.ethereum.constants import CHAIN_KEY
 from accounts.ethereum.services.proofs import ProvenWallet
+from accounts.models import User
 from accounts.services.wallets import PROVIDER_ID
 from foundation.errors import Conflict, Forbidden, Unauthenticated
 
@@ -90,7 +91,8 @@ def require_recent_proof(request: HttpRequest) -> None:
 
 def session_wallet(request: HttpRequest) -> tuple[SocialAccount, int] | None:
     """The wallet that this session came through, with its chain; ``None`` for other ways in."""
-    records = account_flows.login.get_authentication_records(request, request.user)
+    user = signed_in(request)
+    records = account_flows.login.get_authentication_records(request, user)
     uids = [
         record.get("uid")
         for record in records
@@ -98,12 +100,15 @@ def session_wallet(request: HttpRequest) -> tuple[SocialAccount, int] | None:
     ]
     if not uids:
         return None
-    account = SocialAccount.objects.filter(
-        provider=PROVIDER_ID, uid=uids[-1], user_id=request.user.pk
-    ).first()
+    account = SocialAccount.objects.filter(provider=PROVIDER_ID, uid=uids[-1], user=user).first()
     if account is None:
         return None
     return account, request.session.get(CHAIN_KEY, account.extra_data["chain_id"])
+
+
+def signed_in(request: HttpRequest) -> User:
+    assert isinstance(request.user, User), "the door asks for a signed-in user"
+    return request.user
 
 
 def _complete(request: HttpRequest, wallet: ProvenWallet, process: str) -> None:

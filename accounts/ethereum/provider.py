@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from allauth.socialaccount.providers.base import Provider, ProviderAccount
+from allauth.socialaccount.providers.base.provider import Provider, ProviderAccount
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -13,12 +13,12 @@ from accounts.ethereum.services.proofs import ProvenWallet
 from accounts.services.wallets import PROVIDER_ID
 
 
-class EthereumAccount(ProviderAccount):  # type: ignore[misc]  # allauth ships no types
+class EthereumAccount(ProviderAccount):
     def to_str(self) -> str:
         return str(self.account.extra_data.get("address", self.account.uid))
 
 
-class EthereumProvider(Provider):  # type: ignore[misc]  # allauth ships no types
+class EthereumProvider(Provider):
     """Holds no app and no tokens. ``supports_token_authentication`` stays off.
 
     With it allauth would open a second door, past our limits and purposes.

@@ -85,21 +85,24 @@ def parse(text: str) -> Message:
     match = _MESSAGE.fullmatch(text)
     if match is None:
         raise MalformedMessage("not a message of EIP-4361")
-    found = match.groupdict()
-    resources = _list(found["resources"])
-    for address in (found["domain"], found["uri"], *(resources or ())):
+    resources = _list(match["resources"])
+    for address in (match["domain"], match["uri"], *(resources or ())):
         _require_ip_literals(address)
-    if not is_checksummed(found["address"]):
+    if not is_checksummed(match["address"]):
         raise BadChecksum("the address fails its checksum")
     return Message(
-        **{
-            **found,
-            "chain_id": int(found["chain_id"]),
-            "issued_at": _time(found["issued_at"]),
-            "expiration_time": _time(found["expiration_time"]),
-            "not_before": _time(found["not_before"]),
-            "resources": resources,
-        }
+        scheme=match["scheme"],
+        domain=match["domain"],
+        address=match["address"],
+        statement=match["statement"],
+        uri=match["uri"],
+        chain_id=int(match["chain_id"]),
+        nonce=match["nonce"],
+        issued_at=_time(match["issued_at"]),
+        expiration_time=_time_or_none(match["expiration_time"]),
+        not_before=_time_or_none(match["not_before"]),
+        request_id=match["request_id"],
+        resources=resources,
     )
 
 
@@ -107,9 +110,11 @@ def _list(lines: str | None) -> tuple[str, ...] | None:
     return None if lines is None else tuple(lines.split("\n- ")[1:])
 
 
-def _time(written: str | None) -> datetime | None:
-    if written is None:
-        return None
+def _time_or_none(written: str | None) -> datetime | None:
+    return None if written is None else _time(written)
+
+
+def _time(written: str) -> datetime:
     try:
         return datetime.fromisoformat(written)
     except ValueError as problem:

@@ -10,17 +10,17 @@ import re
 from typing import Final
 
 from eth_hash.auto import keccak
-from eth_keys import KeyAPI
-from eth_keys.backends import CoinCurveECCBackend
+from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_keys.constants import SECPK1_N
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys.exceptions import BadSignature
+from eth_keys.main import KeyAPI
 
 FORM = re.compile(r"(?:0x)?([0-9a-fA-F]{130})", re.ASCII)
 # Some hardware wallets send the recovery id itself.
 RECOVERY_IDS: Final = {0: 0, 1: 1, 27: 0, 28: 1}
 
 # Named, not left to eth-keys to find: its own Python code is 40 times slower.
-_keys = KeyAPI(CoinCurveECCBackend())  # type: ignore[no-untyped-call]
+_keys = KeyAPI(CoinCurveECCBackend())
 
 
 class MalformedSignature(ValueError):
@@ -38,10 +38,10 @@ def recover_address(message: bytes, signature: str) -> str:
     ``UnrecoverableSignature``, both ``ValueError``.
     """
     r, s, recovery_id = _parts(signature)
+    signed = _keys.Signature(vrs=(recovery_id, r, s))
     try:
-        signed = _keys.Signature(vrs=(recovery_id, r, s))
         key = _keys.ecdsa_recover(_digest(message), signed)
-    except (BadSignature, ValidationError) as problem:
+    except BadSignature as problem:
         raise UnrecoverableSignature("no key can have made this signature") from problem
     return key.to_checksum_address()
 

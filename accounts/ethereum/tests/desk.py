@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
@@ -26,10 +27,11 @@ class KeyWallet:
         self.address = self.account.address
 
     def sign(self, text: str) -> str:
-        return "0x" + self.account.sign_message(encode_defunct(text=text)).signature.hex()
+        signed = self.account.sign_message(encode_defunct(text=text))
+        return f"0x{signed.signature.hex()}"
 
 
-def render(fields: dict) -> str:
+def render(fields: dict[str, Any]) -> str:
     """The message that these fields (named as in the vectors) make; no field is checked."""
     scheme = f"{fields['scheme']}://" if fields.get("scheme") else ""
     statement = f"{fields['statement']}\n" if fields.get("statement") is not None else ""
@@ -61,12 +63,13 @@ class Visitor:
     def __init__(self, *, address="127.0.0.1", **options):
         self.client = Client(REMOTE_ADDR=address, **options)
 
-    def nonce(self, purpose="login") -> dict:
+    def nonce(self, purpose="login") -> dict[str, Any]:
         answer = self.client.get(f"{BASE}nonce", {"purpose": purpose})
         assert answer.status_code == 200, answer.content
-        return answer.json()
+        issued: dict[str, Any] = answer.json()
+        return issued
 
-    def fields(self, wallet, purpose="login", **changes) -> dict:
+    def fields(self, wallet, purpose="login", **changes) -> dict[str, Any]:
         """A message's fields as the page fills them in; ``None`` leaves one out."""
         issued = self.nonce(purpose)
         chain_id = issued.pop("chainIds")[0]
@@ -95,7 +98,7 @@ class Visitor:
         return self.client.get("/api/v1/auth/wallet/me").status_code == 200
 
     @property
-    def session(self) -> dict:
+    def session(self) -> dict[str, Any]:
         return dict(self.client.session.items())
 
     @property
@@ -112,7 +115,7 @@ def refused(answer, status, code) -> bool:
     return True
 
 
-def standing() -> list:
+def standing() -> list[Any]:
     """Everything a sign-in could have changed."""
     return [
         list(User.objects.order_by("pk").values()),
