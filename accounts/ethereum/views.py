@@ -60,6 +60,9 @@ class NonceView(WalletView):
                 "chainIds": settings.SIWE_CHAINS,
                 "issuedAt": _written(now),
                 "expirationTime": _written(now + NONCE_LIFE),
+                # For the page: whom a sign-in would sign out, and whether linking would be refused.
+                "user": _user(request) if request.user.is_authenticated else None,
+                "reauthenticate": purpose is Purpose.CONNECT and _lacks_proof(request),
             }
         )
 
@@ -162,6 +165,14 @@ def _session_key(request: HttpRequest) -> str:
 
 def _user(request: HttpRequest) -> dict[str, Any]:
     return {"id": request.user.pk, "username": request.user.get_username()}
+
+
+def _lacks_proof(request: HttpRequest) -> bool:
+    try:
+        flows.require_recent_proof(request)
+    except Unauthenticated:
+        return True
+    return False
 
 
 def _written(moment: Any) -> str:
