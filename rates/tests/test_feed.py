@@ -15,6 +15,7 @@ from rates import constants as c
 from rates.feeds.kraken_ws import KrakenWS
 from rates.services.feed import runner
 from rates.services.feed.runner import Feed
+from rates.services.spread_table import PUBLISH
 from rates.tests.test_feed_board import resolved
 
 DEADLINE = 10.0
@@ -76,8 +77,9 @@ def start(simulator):
             return wanted["table"]
 
         async def republish():
-            await client.set(c.KEY_SPREADS, json.dumps(wanted["table"]))
-            await client.set(c.KEY_SPREADS_VERSION, wanted["table"]["version"])
+            version, body = wanted["table"]["version"], json.dumps(wanted["table"])
+            keys = (c.KEY_SPREADS, c.KEY_SPREADS_VERSION)
+            await client.eval(PUBLISH, 2, *keys, version, body, c.CHANNEL_CONTROL, "{}")
 
         async def confirm(symbols):
             return {}
@@ -176,12 +178,27 @@ async def test_without_its_database_the_feed_goes_on_with_the_spreads_it_has(
         await until(lambda: feed.board.table.version == 9, "the return of the database")
 
 
+async def test_a_database_that_went_back_is_believed_again(start, heard, client, monkeypatch):
+    monkeypatch.setattr(runner, "DATABASE_EVERY", 0.0)
+    async with start(version=9) as feed:
+        await client.set(c.KEY_SPREADS_VERSION, 9)
+        await until(lambda: heard.of("BTC_USD"))
+        feed.wanted["table"] = resolved(version=4)
+        await until(lambda: heard.of("BTC_USD")[-1][1]["spread_version"] == 4, "the older spread")
+        assert feed.board.table.version == 4
+        assert int(await client.get(c.KEY_SPREADS_VERSION)) == 4
+        assert int(await client.hget(c.KEY_FEED, "applied_v")) == 4
+
+
 async def test_a_lost_exchange_withdraws_every_price_and_says_why(start, heard, simulator):
     async with start():
-        await until(lambda: heard.of("BTC_USD"))
+        await until(lambda: [m for m in heard.of("BTC_USD") if m[1]["state"] == "live"])
+        before = len(heard.messages)
         await control(simulator, mode="close")
         data, meta = (
-            await until(lambda: [m for m in heard.of("BTC_USD") if m[1]["state"] == "stale"])
+            await until(
+                lambda: [m for m in heard.of("BTC_USD", before) if m[1]["state"] == "stale"]
+            )
         )[-1]
         assert data["withSpread"] is None
         assert data["original"]["buy"] is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rates.constants import HALTED, LIVE, STALE, SUSPECT, UNSUPPORTED
 from rates.feeds.source import (
@@ -52,6 +52,10 @@ class Board:
         self._by_symbol = {pair.symbol: pair.code for pair in table.pairs.values()}
         self.markets = {code: self.markets.get(code, Market()) for code in table.pairs}
         return set(table.pairs)
+
+    def forget_version(self) -> None:
+        """Let any table follow: numbers were given anew, so this one's says nothing any more."""
+        self.table = replace(self.table, version=-1)
 
     def apply(self, event: SourceEvent) -> set[str]:
         match event:

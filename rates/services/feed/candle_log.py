@@ -72,7 +72,11 @@ class CandleLog:
         return [*(_append(part) for part in parts), ("DEL", KEY_OPEN_CANDLES)]
 
     async def inherit(self, client: redis.asyncio.Redis) -> list[Command]:
-        """Writes that finish what the predecessor left open. Our own minutes begin now."""
+        """Writes that finish what the predecessor left open. Our own minutes begin now.
+
+        What an earlier lead of ours had begun is said too: an emptied Valkey has forgotten it.
+        """
+        self._waiting += self._builder.open_parts()
         self._builder = CandleBuilder()
         left = await client.hgetall(KEY_OPEN_CANDLES)
         parts = [CandlePart.decode(json.loads(value)) for value in left.values()]

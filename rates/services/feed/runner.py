@@ -161,7 +161,7 @@ class Feed:
                         await self._compare_versions()
                         if time.monotonic() - checked_database > DATABASE_EVERY:
                             checked_database = time.monotonic()
-                            await self._load(await self.resolve())
+                            await self._ask_database()
             except RedisError as problem:
                 logger.warning("control channel lost", error=str(problem))
                 await asyncio.sleep(RETRY)
@@ -169,6 +169,25 @@ class Feed:
                 # What is held stays in force; the operators cannot change it meanwhile either.
                 logger.warning("spreads not read", error=str(problem))
                 await asyncio.sleep(RETRY)
+
+    async def _ask_database(self) -> None:
+        """Believe the database above all, also when it was restored and its numbers went back.
+
+        Tables are published after their commit, so one read here is never older than the one held
+        unless the database itself is.
+        """
+        resolved = await self.resolve()
+        if int(resolved["version"]) < self.board.table.version:
+            logger.warning(
+                "the database went back",
+                version=resolved["version"],
+                held=self.board.table.version,
+            )
+            self.board.forget_version()
+            # While the higher number stands there, lower ones are refused.
+            await self.client.delete(c.KEY_SPREADS_VERSION)
+            await self.republish()
+        await self._load(resolved)
 
     async def _compare_versions(self) -> None:
         known = await self.client.get(c.KEY_SPREADS_VERSION)
