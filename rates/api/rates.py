@@ -11,6 +11,8 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.gzip import gzip_page
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
@@ -123,6 +125,8 @@ class RateView(BoardView):
         return self.answer(request, [pair])
 
 
+# Hundreds of rows of digits, and nothing secret: a tenth of the bytes.
+@method_decorator(gzip_page, name="dispatch")
 class CandlesView(PublicView):
     csv_columns = tables.CANDLE_COLUMNS
 

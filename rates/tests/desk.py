@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
 from foundation import valkey
-from rates.models import Pair, PriceTier, SpreadRule
+from rates.models import Candle1m, Pair, PriceTier, SpreadRule
 from rates.services import spreads
 
 
@@ -46,6 +48,21 @@ def make_house_default(**given: Any) -> SpreadRule:
     }
     PriceTier.objects.get_or_create(code="public", defaults={"name": "Public", "is_default": True})
     return spreads.set_spread(pair=None, unit="bps", origin="seed", **values | given)
+
+
+def put_candles(pair: Pair, *mids: Decimal | int | str, step: timedelta) -> None:
+    """Candles of one price each, ``step`` apart, the last of them in the running minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS rates_candle1m_rest PARTITION OF rates_candle1m DEFAULT"
+        )
+    newest = timezone.now().replace(second=0, microsecond=0)
+    rows = []
+    for back, mid in enumerate(reversed(mids)):
+        sides = {f"{side}_{part}": Decimal(mid) for side in ("bid", "ask") for part in "ohlc"}
+        at = newest - back * step
+        rows.append(Candle1m(pair=pair, bucket=at, ticks=1, spread_version=1, **sides))
+    Candle1m.objects.bulk_create(rows)
 
 
 def put_market(code: str, bid: str, ask: str) -> None:

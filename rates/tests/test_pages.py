@@ -5,12 +5,10 @@ from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
-from rates.models import Candle1m
 from rates.services import sparklines
-from rates.tests.desk import make_operator, make_pair
+from rates.tests.desk import make_operator, make_pair, put_candles
 from rates.tests.quotes import message, publish
 
 pytestmark = pytest.mark.django_db
@@ -34,19 +32,6 @@ def quoted():
         return record
 
     return make
-
-
-def candles(pair, *mids, step=timedelta(minutes=30)):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE IF NOT EXISTS rates_candle1m_rest PARTITION OF rates_candle1m DEFAULT"
-        )
-    newest = timezone.now().replace(second=0, microsecond=0)
-    for back, mid in enumerate(reversed(mids)):
-        sides = {f"{side}_{part}": D(mid) for side in ("bid", "ask") for part in "ohlc"}
-        Candle1m.objects.create(
-            pair=pair, bucket=newest - back * step, ticks=1, spread_version=1, **sides
-        )
 
 
 def test_the_start_page_leads_to_the_board(client):
@@ -142,7 +127,7 @@ def test_customers_get_no_link_into_the_admin(client, quoted):
 
 
 def test_the_sparkline_joins_the_half_hours_that_have_candles(client, quoted):
-    candles(quoted(), 100, 110, 105)
+    put_candles(quoted(), 100, 110, 105, step=timedelta(minutes=30))
     points = re.search(r'points="([^"]+)"', client.get("/rates/").content.decode())
     assert points is not None
     assert len(points[1].split()) == 3
@@ -151,7 +136,7 @@ def test_the_sparkline_joins_the_half_hours_that_have_candles(client, quoted):
 
 def test_a_sparkline_forgets_what_is_older_than_a_day():
     pair = make_pair()
-    candles(pair, 99, 101, step=timedelta(days=2))
+    put_candles(pair, 99, 101, step=timedelta(days=2))
     assert [value for _, value in sparklines.sparklines(timezone.now())["BTC_USD"]] == [D(101)]
 
 

@@ -91,6 +91,9 @@ def _desk(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> It
         "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
         "HOST": "127.0.0.1",
         "PORT": str(port),
+        "SIWE_DOMAIN": f"127.0.0.1:{port}",
+        "SIWE_URI": f"http://127.0.0.1:{port}",
+        "SIWE_CHAINS": "1,31337",
     }
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
     subprocess.run(collect, cwd=ROOT, env=environment, check=True)
