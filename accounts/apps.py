@@ -5,4 +5,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import receivers  # noqa: F401
+        from accounts import log_receivers, receivers  # noqa: F401
+        from accounts.services import roles
+
+        roles.grant_own()

@@ -1,20 +1,24 @@
-"""Whichever door links or removes a wallet, ours, allauth's or the admin: this follows."""
+"""What follows: from a wallet that is linked or removed, by whichever door, from a sign-up, from a
+migration."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
+from allauth.account.signals import user_signed_up
 from allauth.core import context
 from allauth.socialaccount.models import SocialAccount
+from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.signals import post_delete, post_save, pre_delete
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts.services import sessions, wallets
+from accounts.models import User
+from accounts.services import roles, sessions, wallets
 from accounts.signals import wallet_linked, wallet_unlinked
 
 
@@ -49,6 +53,18 @@ def announce_unlinked(instance: SocialAccount, **kwargs: Any) -> None:
 @receiver(user_logged_in)
 def keep_session(request: HttpRequest, **kwargs: Any) -> None:
     sessions.keep_after_sign_in(request.session)
+
+
+@receiver(user_signed_up)
+def join_customers(user: User, **kwargs: Any) -> None:
+    roles.join(user, roles.Role.CUSTOMER)
+
+
+@receiver(post_migrate)
+def settle_roles(sender: AppConfig, **kwargs: Any) -> None:
+    if sender.label == User._meta.app_label:
+        roles.make_groups()
+    roles.settle(sender)
 
 
 def _facts(account: SocialAccount) -> dict[str, Any]:

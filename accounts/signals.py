@@ -7,3 +7,11 @@ from django.dispatch import Signal
 # Arguments of both: user_id (int), address (str, EIP-55), chain_id (int, the last one signed on).
 wallet_linked = Signal()
 wallet_unlinked = Signal()
+
+# Arguments of both: user_id (int), token_id (int), name (str), prefix (str, how the token begins).
+token_created = Signal()
+token_revoked = Signal()
+
+# Sent while a user's data are put together, with user_id (int). A receiver returns its own sections,
+# a name to plain values each.
+user_exported = Signal()

@@ -7,22 +7,18 @@ import secrets
 from decimal import Decimal
 
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services import roles
+from accounts.services.roles import Role
 from demo import history
 from demo.home import Home, write_private
 from demo.simulators.pairs import PAIRS, SimulatedPair
 from rates.models import Pair, SpreadRule
 from rates.services import spreads, versions
 
-OPERATORS = "Operators"
-OPERATOR_RIGHTS = (
-    *("edit_spreads", "allow_negative_spread", "approve_spreads"),
-    *("view_pair", "change_pair", "view_pairhalt", "view_spreadrule"),
-)
 USERNAMES = ("operator", "customer")
 
 HOUSE_BPS = 50
@@ -57,7 +53,6 @@ def passwords(home: Home) -> dict[str, str]:
 
 
 def add_users(credentials: dict[str, str]) -> None:
-    operators = operators_group()
     for username, password in credentials.items():
         user = User.objects.filter(username=username).first()
         if user is None:
@@ -65,21 +60,12 @@ def add_users(credentials: dict[str, str]) -> None:
             if username == "operator":
                 user.is_staff = True
                 user.save(update_fields=["is_staff"])
-                user.groups.add(operators)
+                roles.join(user, Role.OPERATOR)
         if not user.emailaddress_set.exists():
             # Nobody signs in without a confirmed address, and a demo sends no mail.
             user.emailaddress_set.create(
                 email=f"{username}@demo.invalid", verified=True, primary=True
             )
-
-
-def operators_group() -> Group:
-    group, created = Group.objects.get_or_create(name=OPERATORS)
-    if created:
-        group.permissions.set(
-            Permission.objects.filter(content_type__app_label="rates", codename__in=OPERATOR_RIGHTS)
-        )
-    return group
 
 
 def add_pairs() -> None:

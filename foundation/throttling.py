@@ -20,9 +20,9 @@ logger = structlog.get_logger(__name__)
 
 
 class PassesWithoutCache(SimpleRateThrottle):
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: APIView | None) -> bool:
         try:
-            return super().allow_request(request, view)
+            return super().allow_request(request, view)  # type: ignore[arg-type]
         except RedisError as problem:
             logger.warning("throttle without cache", error=str(problem))
             return True
@@ -33,4 +33,13 @@ class AnonThrottle(PassesWithoutCache, AnonRateThrottle):
 
 
 class UserThrottle(PassesWithoutCache, UserRateThrottle):
-    """By user."""
+    """By account: its sessions and its tokens share one count."""
+
+
+class AddressThrottle(PassesWithoutCache):
+    """By address, whoever it says it is; it shares its count with ``AnonThrottle``."""
+
+    scope = AnonThrottle.scope
+
+    def get_cache_key(self, request: Request, view: APIView | None) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}

@@ -1,5 +1,4 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
 
 
 class RatesConfig(AppConfig):
@@ -7,6 +6,6 @@ class RatesConfig(AppConfig):
 
     def ready(self) -> None:
         from rates import checks, routing  # noqa: F401
-        from rates.receivers import ensure_operators
+        from rates.services import rights
 
-        post_migrate.connect(ensure_operators, sender=self, dispatch_uid="rates.operators")
+        rights.grant_roles()

@@ -102,6 +102,8 @@ def takes(scope: Scope) -> bool:
     return (
         scope["method"] in ("GET", "HEAD")
         and wants_json(header(scope, b"accept"))
+        # Whose token that is, and whether it is good, is for Django to say.
+        and header(scope, b"authorization") is None
         and arrived_securely(scope)
         and hub.current().ready
         and _ready.answer(scope["query_string"]) is not None

@@ -17,7 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.models import Scope, User
+from accounts.permissions import Scoped
 from foundation.csv_renderer import CSVRenderer
 from foundation.decimal_json import DecimalJSONParser
 from foundation.errors import InvalidInput, NotFound
@@ -40,7 +41,8 @@ class MayEditSpreads(BasePermission):
 class SpreadView(APIView):
     """The spread of one pair. ``version`` is the newest decision and the entity tag."""
 
-    permission_classes = [MayEditSpreads]
+    permission_classes = [Scoped, MayEditSpreads]
+    token_scope = Scope.OPERATOR
     parser_classes = [DecimalJSONParser]
 
     @extend_schema(responses=SpreadVersionSerializer, operation_id="rates_spread_retrieve")
@@ -100,7 +102,8 @@ class HistoryPagination(CursorPagination):
 class SpreadHistoryView(ListAPIView[SpreadRule]):
     """Every version of the pair's own spread, newest first: who, when, what, why."""
 
-    permission_classes = [MayEditSpreads]
+    permission_classes = [Scoped, MayEditSpreads]
+    token_scope = Scope.OPERATOR
     serializer_class = SpreadVersionSerializer
     pagination_class = HistoryPagination
     renderer_classes = [JSONRenderer, CSVRenderer, BrowsableAPIRenderer]

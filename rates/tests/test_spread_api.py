@@ -137,9 +137,8 @@ def test_an_unknown_pair_is_told_with_the_known_ones(client):
 def test_strangers_and_customers_are_kept_out(client, url):
     stranger, customer = APIClient(), APIClient()
     customer.force_login(User.objects.create_user("customer"))
-    for person in (stranger, customer):
-        assert person.get(url).status_code == 403
-    assert put(stranger).status_code == put(customer).status_code == 403
+    for person, status in ((stranger, 401), (customer, 403)):
+        assert (person.get(url).status_code, put(person).status_code) == (status, status)
     assert not SpreadRule.objects.exists()
 
 
