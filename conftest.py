@@ -22,6 +22,6 @@ def _quick_passwords(settings: Settings) -> None:
 
 @pytest.fixture(autouse=True)
 def _plain_static_names(settings: Settings) -> None:
-    """Hashed names need a collected manifest; pages under test name files as they lie in static/."""
+    """Hashed names need a collected manifest; tests name files as they lie in static/."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}

@@ -1,4 +1,4 @@
-"""Connections to Valkey (or Redis): sized pools and time-outs, so a dead server never hangs a caller.
+"""Connections to Valkey (or Redis): sized pools and time-outs, so a dead server hangs nobody.
 
 redis-py pools hold 100 connections unless told otherwise and raise when they run out; a blocking
 pool waits instead (docs/decisions/0004).
@@ -18,7 +18,7 @@ READ_TIMEOUT = 2.0
 
 @cache
 def client() -> redis.Redis:
-    """The shared blocking client; answers are bytes. Raises ``redis.RedisError`` when it is down."""
+    """The shared blocking client; answers are bytes. Raises ``redis.RedisError`` if it is down."""
     pool = redis.BlockingConnectionPool.from_url(
         settings.REDIS_URL,
         max_connections=20,

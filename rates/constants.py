@@ -1,4 +1,4 @@
-"""Names that more than one process must agree on: Valkey keys, channels, and the states of a quote."""
+"""Names that processes must agree on: Valkey keys, channels, and the states of a quote."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATE_EVENT: Final = "rates:state"
 # --- Time limits, in seconds --------------------------------------------------------
 # No frame of any kind for this long means that the exchange's socket is dead.
 SOURCE_SILENCE: Final = 5.0
-# The feed says that it lives once a second; nobody believes its quotes when it has not for this long.
+# The feed says that it lives once a second; silent for this long, its quotes are not believed.
 FEED_SILENCE: Final = 5.0
 
 # --- The states of a quote ----------------------------------------------------------------

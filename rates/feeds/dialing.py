@@ -13,8 +13,9 @@ class Dialling:
 
     The first dial waits for nothing and two quick attempts follow a loss; after that the longest
     wait doubles up to ``cap``: eight seconds, so that prices are back within ten of the exchange's
-    return and an outage of hours stays within the budget (decision 0022). A connection that lived for ``stable`` seconds starts it over. No
-    more than ``budget`` dials begin in any ``window`` seconds: exchanges ban addresses that do.
+    return and an outage of hours stays within the budget (decision 0022). A connection that lived
+    for ``stable`` seconds starts it over. No more than ``budget`` dials begin in any ``window``
+    seconds: exchanges ban addresses that do.
     """
 
     def __init__(
