@@ -34,10 +34,11 @@ class SpreadRule(models.Model):
     """One version of one pair's spread, or of the house default when ``pair`` is empty.
 
     Offsets are signed and belong to a side as the customer sees it: ``buy`` is added to the ask
-    and normally positive, ``sell`` is added to the bid and normally negative. The rows of a pair
-    are its audit trail; a trigger refuses to change their values or to delete them. In force at a moment is
-    the active row with ``effective_from <= moment < effective_to``; there is one at most. The open
-    row (active, without an end) is the newest decision, which may lie in the future.
+    and normally positive, ``sell`` is added to the bid and normally negative. The rows of a
+    pair are its audit trail; a trigger refuses to change their values or to delete them. In
+    force at a moment is the active row with ``effective_from <= moment < effective_to``; there
+    is one at most. The open row (active, without an end) is the newest decision, which may lie
+    in the future.
     """
 
     class Unit(models.TextChoices):
