@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows import login, reauthentication
+from allauth.account.internal.flows import reauthentication
 from allauth.account.stages import EmailVerificationStage
 from allauth.core import context
 from allauth.core.exceptions import ReauthenticationRequired
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.urls import reverse
 
 from accounts.models import User
+from accounts.services.presence import proved_recently
+from accounts.services.wallets import wallets_of
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -38,10 +39,18 @@ class AccountAdapter(DefaultAccountAdapter):
         required = bool(super().is_reauthentication_required(app=app, **kwargs))
         user = context.request.user
         if required and user.is_authenticated and not _has_flows(user):
-            if not _proved_recently(context.request):
+            if not proved_recently(context.request):
                 raise ReauthenticationRequired
             return False
         return required
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """allauth's, and a signature by a linked wallet: the only one that some users have."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if user.is_authenticated and wallets_of(user):
+            description, url = "Sign with a wallet", reverse("accounts:confirm")
+            methods.append({"id": "wallet", "description": description, "url": url})
+        return methods
 
 
 class ConfirmIfThereIsAnAddress(EmailVerificationStage):
@@ -62,9 +71,3 @@ class ConfirmIfThereIsAnAddress(EmailVerificationStage):
 
 def _has_flows(user: Any) -> bool:
     return bool(reauthentication.get_reauthentication_flows(user))
-
-
-def _proved_recently(request: Any) -> bool:
-    records = login.get_authentication_records(request, request.user)
-    proofs = [record["at"] for record in records if record.get("reauthenticated")]
-    return bool(proofs) and time.time() - proofs[-1] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT

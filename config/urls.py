@@ -12,7 +12,8 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("account/", include("accounts.urls")),
+    path("accounts/", include("accounts.allauth_urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("rates.api_urls")),

@@ -1,0 +1,22 @@
+"""allauth's pages, each in one transaction: what a page changes and the log of it go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from allauth import urls
+from django.db import transaction
+from django.urls import URLPattern, URLResolver
+
+urlpatterns = urls.urlpatterns
+
+
+def _make_atomic(patterns: Iterable[URLPattern | URLResolver]) -> None:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            _make_atomic(pattern.url_patterns)
+        else:
+            pattern.callback = transaction.atomic(pattern.callback)
+
+
+_make_atomic(urlpatterns)

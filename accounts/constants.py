@@ -1,0 +1,61 @@
+"""Words that the account page, its log and its rules share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+QUOTE_CURRENCIES: Final = ("USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD")
+
+# What has to be typed to delete an account.
+DELETE_PHRASE: Final = "delete my account"
+
+
+class EventKind(StrEnum):
+    """What the security log can say."""
+
+    ACCOUNT_CREATED = "account_created"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    SESSION_ENDED = "session_ended"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_ADDED = "email_added"
+    EMAIL_CONFIRMED = "email_confirmed"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_REMOVED = "email_removed"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_RESET = "factor_reset"
+    WALLET_LINKED = "wallet_linked"
+    WALLET_REMOVED = "wallet_removed"
+    TOKEN_CREATED = "token_created"  # noqa: S105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    DATA_EXPORTED = "data_exported"
+    ACCOUNT_CLOSED = "account_closed"
+
+
+# As the owner of the account reads it.
+EVENT_WORDS: Final = {
+    EventKind.ACCOUNT_CREATED: "Account created",
+    EventKind.SIGNED_IN: "Signed in",
+    EventKind.SIGN_IN_FAILED: "Sign-in failed",
+    EventKind.SIGNED_OUT: "Signed out",
+    EventKind.SESSION_ENDED: "Session ended",
+    EventKind.PASSWORD_CHANGED: "Password changed",
+    EventKind.PASSWORD_RESET: "Password reset by e-mail",
+    EventKind.EMAIL_ADDED: "E-mail address added",
+    EventKind.EMAIL_CONFIRMED: "E-mail address confirmed",
+    EventKind.EMAIL_CHANGED: "Main e-mail address changed",
+    EventKind.EMAIL_REMOVED: "E-mail address removed",
+    EventKind.FACTOR_ADDED: "Second factor added",
+    EventKind.FACTOR_REMOVED: "Second factor removed",
+    EventKind.FACTOR_RESET: "Recovery codes made anew",
+    EventKind.WALLET_LINKED: "Wallet linked",
+    EventKind.WALLET_REMOVED: "Wallet removed",
+    EventKind.TOKEN_CREATED: "API token made",
+    EventKind.TOKEN_REVOKED: "API token revoked",
+    EventKind.DATA_EXPORTED: "Data downloaded",
+    EventKind.ACCOUNT_CLOSED: "Account closed",
+}

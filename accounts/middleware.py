@@ -1,0 +1,73 @@
+"""For signed-in visitors: their time zone, and when they were last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from allauth.usersessions.models import UserSession
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.decorators import sync_and_async_middleware
+from redis.exceptions import RedisError
+
+from accounts.services.profile import zone_of
+
+logger = structlog.get_logger(__name__)
+
+# Seconds. A session's row is written at most this often, however much its owner does.
+SEEN_EVERY: Final = 60
+
+
+@sync_and_async_middleware
+def visitor(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Requests without a session cookie, as probes and programs send them, cost nothing."""
+    if iscoroutinefunction(get_response):
+        return _asynchronous(get_response)
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        with timezone.override(_zone(request)):
+            response: HttpResponseBase = get_response(request)
+        return response
+
+    return answer
+
+
+def _asynchronous(
+    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
+) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
+    async def answer(request: HttpRequest) -> HttpResponseBase:
+        zone = await sync_to_async(_zone)(request) if _has_session(request) else None
+        with timezone.override(zone):
+            return await get_response(request)
+
+    return answer
+
+
+def _has_session(request: HttpRequest) -> bool:
+    return settings.SESSION_COOKIE_NAME in request.COOKIES
+
+
+def _zone(request: HttpRequest) -> ZoneInfo | None:
+    if not _has_session(request) or not request.user.is_authenticated:
+        return None
+    _note_seen(request)
+    return zone_of(request.user)
+
+
+def _note_seen(request: HttpRequest) -> None:
+    key = request.session.session_key
+    try:
+        due = cache.add(f"seen:{key}", 1, timeout=SEEN_EVERY)
+    except RedisError as problem:
+        # Nobody should be kept waiting for the sake of this.
+        logger.warning("last seen not noted", error=repr(problem))
+        return
+    if due:
+        UserSession.objects.create_from_request(request)

@@ -1,0 +1,17 @@
+"""Whether who is signed in has shown, minutes ago, to be there in person."""
+
+from __future__ import annotations
+
+import time
+
+from allauth.account.internal.flows.login import get_authentication_records
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def proved_recently(request: HttpRequest) -> bool:
+    """By whatever means. allauth's own function lets pass whoever it has nothing to ask."""
+    records = get_authentication_records(request, request.user)
+    proofs = [record["at"] for record in records if record.get("reauthenticated")]
+    limit: int = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    return bool(proofs) and time.time() - proofs[-1] < limit
