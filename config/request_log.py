@@ -23,7 +23,8 @@ class RequestLogMiddleware(RequestMiddleware):
     """django-structlog's middleware, which binds the request id, with a clock."""
 
     def prepare(self, request: HttpRequest) -> None:
-        request.META["quayside.began"] = time.perf_counter()
+        # Not in META: a request that was held up for a proof of presence goes on with its own.
+        vars(request)["began"] = time.perf_counter()
         super().prepare(request)
 
     @staticmethod
@@ -48,5 +49,5 @@ def tell_apart(
         method=request.method,
         path=shown_path(request),
         status=response.status_code,
-        duration_ms=round((time.perf_counter() - request.META["quayside.began"]) * 1000, 1),
+        duration_ms=round((time.perf_counter() - vars(request)["began"]) * 1000, 1),
     )

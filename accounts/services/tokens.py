@@ -92,7 +92,7 @@ def authenticate(secret: str) -> ApiToken:
         found = ApiToken.objects.select_related("user").filter(digest=digest(secret)).first()
     if found is None:
         raise Unauthenticated("This token is not known, or was revoked.", code="invalid_token")
-    if found.has_expired(timezone.now()):
+    if found.expired:
         raise Unauthenticated("This token has expired.", code="expired_token")
     if not found.user.is_active:
         raise Unauthenticated("This account is disabled.", code="account_inactive")
