@@ -305,6 +305,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounts.ethereum.openapi.describe",
+    ],
 }
 # The doors of the replaced systems answer without credentials only where they are named here.
 OPEN_ENDPOINTS: list[str] = env.list("QUAYSIDE_OPEN_ENDPOINTS", default=[])

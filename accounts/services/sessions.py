@@ -6,29 +6,33 @@ from importlib import import_module
 from typing import Any, Final
 
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
-from allauth.account.internal.flows.logout import logout
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.http import HttpRequest
 
 # In the session of somebody who has not signed in: it lives for minutes only.
 VISITOR_KEY: Final = "visitor"
+# Saved like this, a session is not found again.
+EXPIRED: Final = -1
 
 
 def end_sessions_of_wallet(*, user_id: int, uid: str, current: HttpRequest | None) -> int:
     """Sign out wherever the user came in through this wallet; return how many sessions ended.
 
     A session that merely proved presence with the wallet goes on: it came in by something else.
-    ``current`` is the request being answered, whose session must not be saved again.
+    ``current`` is the request being answered: its session lasts until the answer is out, since the
+    door that is at work may still ask who its user is.
     """
     ended = 0
     for session in UserSession.objects.filter(user_id=user_id):
         if uid not in _ways_in(session.session_key):
             continue
-        session.end()
-        ended += 1
         if current is not None and current.session.session_key == session.session_key:
-            logout(current, show_message=False)
+            current.session.set_expiry(EXPIRED)
+            session.delete()
+        else:
+            session.end()
+        ended += 1
     return ended
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.test import Client
@@ -17,6 +18,7 @@ from accounts.ethereum.models import WalletNonce
 from accounts.models import User
 
 BASE = "/api/v1/auth/wallet/"
+PASSWORD = "correct horse battery staple"
 
 
 class KeyWallet:
@@ -99,7 +101,8 @@ class Visitor:
 
     @property
     def session(self) -> dict[str, Any]:
-        return dict(self.client.session.items())
+        # The test client would make a session where there is none.
+        return dict(self.client.session.items()) if self.session_key else {}
 
     @property
     def session_key(self) -> str | None:
@@ -115,12 +118,19 @@ def refused(answer, status, code) -> bool:
     return True
 
 
+def refuse(visitor, text, signature, status, code, process="login") -> bool:
+    """Whether the attempt is refused like this, and nothing changed."""
+    with nothing_changes(visitor):
+        assert refused(visitor.post(text, signature, process), status, code)
+    return True
+
+
 def standing() -> list[Any]:
     """Everything a sign-in could have changed."""
     return [
         list(User.objects.order_by("pk").values()),
         list(SocialAccount.objects.order_by("pk").values()),
-        list(UserSession.objects.order_by("pk").values()),
+        list(UserSession.objects.order_by("pk").values_list("session_key", "user_id")),
     ]
 
 
@@ -134,3 +144,21 @@ def nothing_changes(*visitors):
 
 def burned(nonce: str) -> bool:
     return WalletNonce.objects.get(nonce=nonce).consumed_at is not None
+
+
+def link(visitor, wallet, second):
+    assert visitor.prove(wallet, "reauth").status_code == 200
+    answer = visitor.prove(second, "connect")
+    assert answer.status_code == 200, answer.content
+
+
+def account_of(wallet):
+    return SocialAccount.objects.get(uid=wallet.address)
+
+
+def with_password(visitor):
+    user = User.objects.create_user("somebody", email="a@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    form = {"login": user.email, "password": PASSWORD}
+    assert visitor.client.post("/accounts/login/", form).status_code == 302
+    return user

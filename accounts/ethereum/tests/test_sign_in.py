@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.urls import reverse
 
 from accounts.ethereum.models import WalletNonce
-from accounts.ethereum.tests.desk import BASE, KeyWallet, Visitor, refused, render
+from accounts.ethereum.tests.desk import BASE, KeyWallet, Visitor, nothing_changes, refused, render
 from accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,8 @@ def test_a_nonce_comes_with_all_the_message_needs(visitor):
         "statement": "Sign in with this wallet. This costs nothing and sends no transaction.",
         "version": "1",
         "chainIds": [1, 11155111],
+        "user": None,
+        "reauthenticate": False,
     }
     assert answer["Cache-Control"] == "no-store"
     assert "csrftoken" in answer.cookies
@@ -154,3 +157,14 @@ def test_the_admin_lists_nonces_without_their_values(visitor, admin_client):
     page = admin_client.get("/admin/accounts_ethereum/walletnonce/")
     assert page.status_code == 200
     assert nonce not in page.content.decode()
+
+
+def test_closed_sign_up_refuses_new_wallets_and_lets_known_ones_in(
+    visitor, wallet, second, monkeypatch
+):
+    Visitor().sign_in(wallet)
+    monkeypatch.setattr(type(get_adapter()), "is_open_for_signup", lambda self, request: False)
+    text = render(visitor.fields(second))
+    with nothing_changes(visitor):
+        assert refused(visitor.post(text, second.sign(text)), 403, "signup_closed")
+    visitor.sign_in(wallet)

@@ -11,7 +11,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from siwe import SiweMessage
+from siwe import SiweMessage  # type: ignore[import-untyped]  # it ships no types
 
 from accounts.ethereum import siwe
 from accounts.ethereum.tests.desk import render
@@ -101,7 +101,7 @@ def test_every_character_of_the_grammar_has_its_place(case):
         "fragment": {"uri": f"https://host#{text}"},
     }
     assert case["answer"] is True
-    assert siwe.parse(render({**FULL, **places[case["rule"]]}))
+    siwe.parse(render({**FULL, **places[case["rule"]]}))
 
 
 LINES = render(FULL)
