@@ -61,6 +61,7 @@ class Desk:
 
     def __init__(self, port: int, environment: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.environment = environment
         self.process = subprocess.Popen(
             [sys.executable, "-m", "config.serve"], cwd=ROOT, env=environment
         )
@@ -82,21 +83,29 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def _desk(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    port = free_port()
+def environment(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a process of the desk needs to share the test's servers and its static files."""
     address = connection.settings_dict
     login = f"{address['USER']}:{address['PASSWORD']}@{address['HOST']}:{address['PORT']}"
-    environment = os.environ | {
+    shared = os.environ | {
         "DATABASE_URL": f"postgresql://{login}/{address['NAME']}",
         "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
         "HOST": "127.0.0.1",
+    }
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
+    subprocess.run(collect, cwd=ROOT, env=shared, check=True)
+    return shared
+
+
+@pytest.fixture(scope="session")
+def _desk(environment: dict[str, str]) -> Iterator[Desk]:
+    port = free_port()
+    environment = environment | {
         "PORT": str(port),
         "SIWE_DOMAIN": f"127.0.0.1:{port}",
         "SIWE_URI": f"http://127.0.0.1:{port}",
         "SIWE_CHAINS": "1,31337",
     }
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
-    subprocess.run(collect, cwd=ROOT, env=environment, check=True)
     running = Desk(port, environment)
     try:
         running.wait()
