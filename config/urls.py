@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", views.ApiDocs.as_view(), name="api-docs"),
     re_path(r"^api/", views.api_not_found),
+    path("favicon.ico", views.favicon),
     path("version", views.version, name="version"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

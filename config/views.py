@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views import defaults
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config import health, metrics
 from foundation.errors import envelope
+from foundation.icons import TAB_ICON
 
 API = "/api/"
 
@@ -58,6 +59,13 @@ def prometheus(request: HttpRequest) -> HttpResponse:
 def status(request: HttpRequest) -> HttpResponse:
     """A page for people: each source, its state and its age."""
     return render(request, "status.html", {"sources": health.report()})
+
+
+@require_safe
+@cache_control(public=True, max_age=86_400)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For pages that are not ours to write, such as the browsable API's."""
+    return HttpResponse(TAB_ICON, content_type="image/svg+xml")
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -41,3 +41,11 @@ ICONS: Final = {
     "unsupported": '<path d="m3 3 10 10M13 3 3 13"/>',
     "down": '<path class="solid" d="M1.5 4h13L8 14Z"/>',
 }
+
+# What stands on a browser's tab, where no page says it itself.
+TAB_ICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<rect width="16" height="16" rx="4" fill="#0f55b8"/>'
+    '<path d="M3 11c1 0 1 1 2 1s1-1 2-1 1 1 2 1 1-1 2-1 1 1 2 1M4 9l1-3h6l1 3M8 6V3" '
+    'fill="none" stroke="#fff" stroke-width="1.2"/></svg>'
+)

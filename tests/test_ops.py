@@ -34,6 +34,12 @@ def test_the_version_is_that_of_the_changelog(client, settings):
     assert client.get("/version").json() == {"name": "Quayside", "version": settings.VERSION}
 
 
+def test_browsers_find_an_icon_where_they_look_for_one(client):
+    response = client.get("/favicon.ico")
+    assert response["Content-Type"] == "image/svg+xml"
+    assert b"<svg" in response.content
+
+
 def test_a_process_is_healthy_whatever_its_servers_do(client, no_valkey):
     assert client.get("/healthz").json() == {"status": "ok"}
 

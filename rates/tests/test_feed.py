@@ -5,6 +5,7 @@ import json
 import time
 from contextlib import asynccontextmanager
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -19,6 +20,12 @@ from rates.services.spread_table import PUBLISH
 from rates.tests.test_feed_board import resolved
 
 DEADLINE = 10.0
+
+
+class WatchedFeed(Feed):
+    """A feed whose test may change what its database holds."""
+
+    wanted: dict[str, Any]
 
 
 class Heard:
@@ -69,7 +76,7 @@ def start(simulator):
     @asynccontextmanager
     async def start(**table):
         client = valkey.async_client()
-        wanted = {"table": resolved(**table)}
+        wanted: dict[str, Any] = {"table": resolved(**table)}
 
         async def resolve():
             if wanted.get("database_down"):
@@ -84,7 +91,7 @@ def start(simulator):
         async def confirm(symbols):
             return {}
 
-        feed = Feed(
+        feed = WatchedFeed(
             client=client,
             source=KrakenWS(simulator.ws_url),
             resolve=resolve,
