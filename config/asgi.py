@@ -20,6 +20,7 @@ django_application = get_asgi_application()
 
 from channels.security.websocket import WebsocketDenier
 
+from accounts.fastlane import with_tokens
 from live import hub, sse
 from live.consumers import LiveConsumer
 from live.origins import OwnOrigins
@@ -40,7 +41,7 @@ class FastLane(NamedTuple):
 
 
 FAST_LANE: dict[str, FastLane] = {
-    "/api/v1/live": FastLane(sse.stream),
+    "/api/v1/live": FastLane(with_tokens(sse.stream)),
     "/api/v1/rates": FastLane(fastlane.rates, fastlane.takes),
 }
 

@@ -1,12 +1,15 @@
 """API tokens at the doors: what a token opens, and what is refused."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import Client
 from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
+from accounts.fastlane import with_tokens
 from accounts.models import ApiToken, Scope, User
 from accounts.services import roles, tokens
 from accounts.services.roles import Role
@@ -166,3 +169,45 @@ def test_sessions_and_tokens_of_an_account_share_one_limit(client, operator, mon
     assert session.get(HISTORY).status_code == 200
     assert [client.get(HISTORY, **bearer(secret)).status_code for secret in secrets] == [200, 200]
     assert session.get(HISTORY).status_code == 429
+
+
+# --- The event stream, which Django does not answer ------------------------------------
+
+
+async def listen(secret=None):
+    """The status, headers and scope of a request to a fast lane that ends at once."""
+    sent, seen = [], []
+
+    async def inner(scope, receive, send):
+        seen.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [] if secret is None else [(b"authorization", f"Bearer {secret}".encode())]
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/live", "headers": headers}
+    await with_tokens(inner)(scope | {"query_string": b""}, None, send)
+    return sent, seen[0].get("user") if seen else None
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_event_stream_refuses_a_wrong_token_as_django_does():
+    (start, body), _ = await listen("qs_" + "a" * 43)
+    assert (start["status"], json.loads(body["body"])["error"]["code"]) == (401, "invalid_token")
+    assert (b"www-authenticate", b'Bearer realm="api"') in start["headers"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("scope", "known"), [(Scope.READ, True), (Scope.EVENTS, False)])
+async def test_the_event_stream_knows_who_holds_a_token_that_reads(scope, known):
+    user = await sync_to_async(User.objects.create_user)("customer")
+    _, secret = await sync_to_async(make)(user, scope)
+    sent, listener = await listen(secret)
+    assert sent[0]["status"] == 200
+    assert (listener == user, listener.is_authenticated) == (known, known)
+
+
+async def test_the_event_stream_without_a_token_asks_nobody():
+    sent, listener = await listen()
+    assert (sent[0]["status"], listener) == (200, None)

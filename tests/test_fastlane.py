@@ -101,6 +101,13 @@ def test_other_formats_are_left_to_django(web, accept):
     assert fast(accept="application/json, text/plain, */*")
 
 
+def test_a_token_is_judged_by_django(web):
+    token = {"Authorization": "Bearer qs_" + "a" * 43}
+    assert not fast(**token)
+    refused = web.get(URL, headers=token)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_token")
+
+
 def test_the_held_board_is_not_sent_again_until_it_changes(web):
     tag = web.get(URL).headers["etag"]
     held = web.get(URL, headers={"If-None-Match": tag})

@@ -35,18 +35,24 @@ def test_candles_name_their_parameters_and_refusals(document):
     candles = document["paths"]["/api/v1/rates/{pair}/candles"]["get"]
     named = {parameter["name"] for parameter in candles["parameters"]}
     assert named == {"pair", "from", "to", "interval", "limit", "format", "If-None-Match"}
-    assert set(candles["responses"]) == {"200", "304", "400", "404", "406", "429", "503"}
+    assert set(candles["responses"]) == {*("200", "304", "400", "401", "404", "406", "429", "503")}
     assert set(candles["responses"]["200"]["headers"]) == {"ETag", "Cache-Control", "Link"}
     assert set(candles["responses"]["200"]["content"]) == {"application/json", "text/csv"}
     refused = candles["responses"]["400"]["content"]["application/json"]["schema"]
     assert refused["$ref"].endswith("/ErrorEnvelope")
 
 
-def test_public_reads_ask_for_no_credentials(document):
-    assert (
-        "security" not in document["paths"]["/api/v1/rates"]["get"]
-        or {} in (document["paths"]["/api/v1/rates"]["get"]["security"])
-    )
+def test_public_reads_take_any_token_and_ask_for_none(document):
+    security = document["paths"]["/api/v1/rates"]["get"]["security"]
+    assert {} in security
+    assert {"apiToken": []} in security
+
+
+def test_operations_name_the_scope_that_a_token_needs(document):
+    scheme = document["components"]["securitySchemes"]["apiToken"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    security = document["paths"]["/api/v1/rates/{pair}/spread"]["put"]["security"]
+    assert security == [{"apiToken": ["operator"]}, {"cookieAuth": []}]
 
 
 def test_the_documentation_page_needs_no_inline_script_or_style(client):

@@ -129,6 +129,7 @@ def _header(name: str, text: str, statuses: list[int]) -> OpenApiParameter:
 def _refusals(*statuses: int) -> Answers:
     texts = {
         400: "A parameter is wrong; `fields` names it.",
+        401: "A token was sent, and it is not good. Without one, no credentials are needed.",
         404: "Unknown pair; the message lists the known ones.",
         406: "None of the formats that `Accept` names is served.",
         429: "Too many requests; see `Retry-After`.",
@@ -136,7 +137,7 @@ def _refusals(*statuses: int) -> Answers:
     }
     return {
         code: OpenApiResponse(ErrorEnvelopeSerializer, description=texts[code])
-        for code in (*statuses, 406, 429, 503)
+        for code in (*statuses, 401, 406, 429, 503)
     }
 
 
@@ -162,7 +163,6 @@ _rates_answers: Answers = {(200, "application/json"): _board, **SPREADSHEET, **N
 
 RATES = extend_schema(
     operation_id="rates_list",
-    auth=[],
     parameters=[
         _query("pairs", "Codes with commas between them; every pair when absent."),
         FORMAT,
@@ -173,14 +173,12 @@ RATES = extend_schema(
 )
 RATE_OF_PAIR = extend_schema(
     operation_id="rates_retrieve",
-    auth=[],
     parameters=[FORMAT, *CONDITIONAL],
     responses={**_rates_answers, **_refusals(400, 404)},
     examples=[EXAMPLE],
 )
 CANDLES = extend_schema(
     operation_id="rates_candles",
-    auth=[],
     parameters=[
         _query("from", "Start, ISO 8601 or seconds since 1970. Default: `limit` candles ago."),
         _query("to", "End, exclusive. Default: now."),
