@@ -27,7 +27,6 @@ class EventKind(StrEnum):
     EMAIL_REMOVED = "email_removed"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
-    FACTOR_RESET = "factor_reset"
     WALLET_LINKED = "wallet_linked"
     WALLET_REMOVED = "wallet_removed"
     TOKEN_CREATED = "token_created"  # noqa: S105
@@ -51,7 +50,6 @@ EVENT_WORDS: Final = {
     EventKind.EMAIL_REMOVED: "E-mail address removed",
     EventKind.FACTOR_ADDED: "Second factor added",
     EventKind.FACTOR_REMOVED: "Second factor removed",
-    EventKind.FACTOR_RESET: "Recovery codes made anew",
     EventKind.WALLET_LINKED: "Wallet linked",
     EventKind.WALLET_REMOVED: "Wallet removed",
     EventKind.TOKEN_CREATED: "API token made",

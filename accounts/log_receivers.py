@@ -24,7 +24,7 @@ from accounts.models import ApiToken, User
 from accounts.services import devices
 from accounts.services.security_log import record
 
-FACTORS = {
+FACTORS: dict[str, str] = {
     Authenticator.Type.TOTP: "authenticator app",
     Authenticator.Type.WEBAUTHN: "passkey",
     Authenticator.Type.RECOVERY_CODES: "recovery codes",
@@ -96,19 +96,19 @@ def note_email_removed(user: User, email_address: EmailAddress, **kwargs: Any) -
     record(user_id=user.pk, kind=EventKind.EMAIL_REMOVED, detail=email_address.email)
 
 
-@receiver(mfa_signals.authenticator_added)
-def note_factor_added(user: User, authenticator: Authenticator, **kwargs: Any) -> None:
-    record(user_id=user.pk, kind=EventKind.FACTOR_ADDED, detail=FACTORS[authenticator.type])
+@receiver(post_save, sender=Authenticator)
+def note_factor(instance: Authenticator, created: bool, **kwargs: Any) -> None:
+    """Not by allauth's own signals: they come when the change is committed already."""
+    if created:
+        detail = FACTORS[instance.type]
+        record(user_id=instance.user_id, kind=EventKind.FACTOR_ADDED, detail=detail)
 
 
-@receiver(mfa_signals.authenticator_removed)
-def note_factor_removed(user: User, authenticator: Authenticator, **kwargs: Any) -> None:
-    record(user_id=user.pk, kind=EventKind.FACTOR_REMOVED, detail=FACTORS[authenticator.type])
-
-
-@receiver(mfa_signals.authenticator_reset)
-def note_factor_reset(user: User, **kwargs: Any) -> None:
-    record(user_id=user.pk, kind=EventKind.FACTOR_RESET)
+@receiver(post_delete, sender=Authenticator)
+def note_factor_removed(instance: Authenticator, origin: Any, **kwargs: Any) -> None:
+    if not _goes_with_user(origin):
+        detail = FACTORS[instance.type]
+        record(user_id=instance.user_id, kind=EventKind.FACTOR_REMOVED, detail=detail)
 
 
 @receiver(post_save, sender=SocialAccount)

@@ -12,6 +12,6 @@ wallet_unlinked = Signal()
 token_created = Signal()
 token_revoked = Signal()
 
-# Sent while a user's data are put together, with user_id (int). A receiver returns its own sections,
-# a name to plain values each.
+# Sent while a user's data are put together, with user_id (int). A receiver returns its own
+# sections, a name to plain values each.
 user_exported = Signal()
