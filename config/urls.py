@@ -1,6 +1,7 @@
 """Every address of the product, by app."""
 
 from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
@@ -14,6 +15,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("accounts.urls")),
     path("accounts/", include("accounts.allauth_urls")),
+    # The desk knows no telephone numbers, and allauth's views fail without them.
+    re_path(r"^_allauth/browser/v1/\w+/phone", views.api_not_found),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("rates.api_urls")),
@@ -26,6 +29,7 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.prometheus, name="metrics"),
     path("status", views.status, name="status"),
+    *([path("demo/", include("demo.urls"))] if settings.DEMO else []),
     path("", include("rates.urls")),
 ]
 

@@ -44,6 +44,7 @@ def settle(old: Mapping[str, str], home: Home, environment: Mapping[str, str]) -
     database = _port(urlsplit(old.get("DATABASE_URL", "")).port, taken)
     valkey = _port(urlsplit(old.get("REDIS_URL", "")).port, taken)
     simulators = _port(int(old.get("SIMULATORS_PORT", 0)) or None, taken)
+    web = f"127.0.0.1:{web_port(environment)}"
     values = {
         "SECRET_KEY": old.get("SECRET_KEY") or secrets.token_urlsafe(50),
         "PORT": str(web_port(environment)),
@@ -52,6 +53,9 @@ def settle(old: Mapping[str, str], home: Home, environment: Mapping[str, str]) -
         "REDIS_URL": f"redis://127.0.0.1:{valkey}/0",
         "QUAYSIDE_SOURCES": sources,
         "SIMULATORS_PORT": str(simulators),
+        "SIWE_DOMAIN": web,
+        "SIWE_URI": f"http://{web}",
+        "SIWE_CHAINS": "31337,1,11155111",
         "STATIC_ROOT": str(home.root / "static"),
         "BEAT_SCHEDULE": str(home.root / "beat"),
     }
