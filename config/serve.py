@@ -25,7 +25,8 @@ USER_TIMEOUT_MS = 10_000
 # Bytes that wait in the kernel rather than being replaced by newer values.
 UNSENT_BYTES = 16 * 1024
 BACKLOG = 4096
-MAX_CLIENT_FRAME = 4096
+# Larger websocket frames close the socket without a word; ``live`` judges and explains the others.
+MAX_CLIENT_FRAME = 64 * 1024
 GRACE_SECONDS = 5
 
 logger = structlog.get_logger(__name__)

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from live.scopes import Scope, header
 
+MAX_CHARACTERS = 4096
 MAX_KEYS = 200
 MAX_TOPICS = 50
 MESSAGES_PER_SECOND = 20

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foundation.errors import QuaysideError
-from live.limits import MAX_KEYS, MAX_THROTTLE_MS
+from live.limits import MAX_CHARACTERS, MAX_KEYS, MAX_THROTTLE_MS
 
+TOO_LARGE = 1009
 BAD_REQUEST = 4400
 NOT_SIGNED_IN = 4401
 NOT_ALLOWED = 4403
@@ -63,6 +64,9 @@ def parse(text: str | None) -> Request:
     """Read one frame of a client. Raises ``Refused``."""
     if text is None:
         raise Refused("Send text frames, not binary ones.", code="bad_json")
+    if len(text) > MAX_CHARACTERS:
+        message = f"At most {MAX_CHARACTERS} characters a frame."
+        raise Refused(message, code="frame_too_large", close=TOO_LARGE)
     try:
         asked = json.loads(text)
     except (ValueError, RecursionError) as error:

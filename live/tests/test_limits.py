@@ -71,10 +71,17 @@ def test_a_topic_may_say_itself_which_keys_there_are(serve):
     assert browser.subscribe("A")["data"] == {}
 
 
-def test_a_frame_beyond_the_size_limit_closes_the_socket(running):
+@pytest.mark.parametrize("characters", [5000, 200_000])
+def test_a_frame_beyond_the_size_limit_closes_the_socket(running, characters):
+    browser = running.open()
+    browser.socket.send("x" * characters)
+    assert browser.close_code() == 1009
+
+
+def test_a_frame_a_little_too_large_is_told_so_first(running):
     browser = running.open()
     browser.socket.send("x" * 5000)
-    assert browser.close_code() == 1009
+    assert browser.next()["error"]["code"] == "frame_too_large"
 
 
 def test_ten_thousand_subscriptions_are_too_many(running):

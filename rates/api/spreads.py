@@ -22,6 +22,7 @@ from accounts.permissions import Scoped
 from foundation.csv_renderer import CSVRenderer
 from foundation.decimal_json import DecimalJSONParser
 from foundation.errors import InvalidInput, NotFound
+from foundation.queries import NamedFormats
 from rates.models import Pair, SpreadRule
 from rates.querysets import SpreadRuleQuerySet
 from rates.serializers import SpreadEditSerializer, SpreadVersionSerializer
@@ -106,6 +107,7 @@ class SpreadHistoryView(ListAPIView[SpreadRule]):
     token_scope = Scope.OPERATOR
     serializer_class = SpreadVersionSerializer
     pagination_class = HistoryPagination
+    content_negotiation_class = NamedFormats
     renderer_classes = [JSONRenderer, CSVRenderer, BrowsableAPIRenderer]
 
     def get_queryset(self) -> SpreadRuleQuerySet:

@@ -183,6 +183,12 @@ def test_a_page_length_out_of_range_is_refused(client, limit):
     assert "limit" in answer.data["error"]["fields"]
 
 
+def test_an_unknown_format_of_the_history_is_told_which_there_are(client):
+    answer = client.get(f"{HISTORY}?format=xml")
+    assert answer.status_code == 400
+    assert "csv" in answer.json()["error"]["fields"]["format"][0]
+
+
 def test_history_as_csv_disarms_formulas(client):
     put(client, BODY | {"reason": "=1+1"})
     answer = client.get(f"{HISTORY}?format=csv")
