@@ -6,6 +6,7 @@ second factors and records of authentication work as for every other way in.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from allauth.account.internal import flows as account_flows
@@ -20,7 +21,7 @@ from allauth.socialaccount.internal.flows.login import complete_login
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -37,10 +38,10 @@ def sign_in(request: HttpRequest, wallet: ProvenWallet) -> None:
     Raises ``Unauthenticated`` (``account_inactive``, ``mfa_required``) and ``Forbidden``
     (``signup_closed``).
     """
-    known = _account(wallet)
-    if known is not None and not known.user.is_active:
-        raise _inactive()
-    _complete(request, wallet, AuthProcess.LOGIN)
+    # One commit instead of nine: each waits for the disk.
+    with transaction.atomic():
+        _require_welcome(request, wallet)
+        _complete(request, wallet, AuthProcess.LOGIN)
     if not request.user.is_authenticated:
         if stagekit.get_pending_stage(request) is not None:
             message = "Enter your second factor at /accounts/2fa/authenticate/."
@@ -60,7 +61,8 @@ def connect(request: HttpRequest, wallet: ProvenWallet) -> None:
     known = _account(wallet)
     if known is not None and known.user_id != request.user.pk:
         raise _connected_other()
-    _complete(request, wallet, AuthProcess.CONNECT)
+    with transaction.atomic():
+        _complete(request, wallet, AuthProcess.CONNECT)
 
 
 def reauthenticate(request: HttpRequest, wallet: ProvenWallet) -> None:
@@ -111,9 +113,25 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
+def _require_welcome(request: HttpRequest, wallet: ProvenWallet) -> None:
+    """Refuse before anything happens: allauth would sign the present user out first.
+
+    Locks the user's row, as unlinking does before it touches the wallet's: no deadlock.
+    """
+    known = _account(wallet, lock=True)
+    if known is not None and not known.user.is_active:
+        raise _inactive()
+    if known is None and not get_adapter().is_open_for_signup(request, None):
+        raise _closed()
+
+
 def _complete(request: HttpRequest, wallet: ProvenWallet, process: str) -> None:
+    # A savepoint for linking; for signing in the adapter sets one, around the new user alone, since
+    # what is rolled back must not include the end of a session.
+    guard = transaction.atomic() if process == AuthProcess.CONNECT else nullcontext()
     try:
-        _attempt(request, wallet, process)
+        with guard:
+            _attempt(request, wallet, process)
     except IntegrityError:
         # Somebody signed in first with this wallet in the same instant: now its user exists. What
         # was verified stays verified; the nonce is used up and cannot be asked for again.
@@ -127,7 +145,7 @@ def _attempt(request: HttpRequest, wallet: ProvenWallet, process: str) -> None:
     try:
         complete_login(request, sociallogin, raises=True)
     except SignupClosedException as closed:
-        raise Forbidden("New accounts are not accepted now.", code="signup_closed") from closed
+        raise _closed() from closed
     except ReauthenticationRequired as required:
         raise _proof_required("Prove again that it is you, then repeat this.") from required
     except ValidationError as other:
@@ -138,13 +156,19 @@ def _attempt(request: HttpRequest, wallet: ProvenWallet, process: str) -> None:
         raise Forbidden("This sign-in was refused.") from refused
 
 
-def _account(wallet: ProvenWallet) -> SocialAccount | None:
+def _account(wallet: ProvenWallet, *, lock: bool = False) -> SocialAccount | None:
     accounts = SocialAccount.objects.select_related("user")
+    if lock:
+        accounts = accounts.select_for_update(of=("user",), no_key=True)
     return accounts.filter(provider=PROVIDER_ID, uid=wallet.uid).first()
 
 
 def _inactive() -> Unauthenticated:
     return Unauthenticated("This account is switched off.", code="account_inactive")
+
+
+def _closed() -> Forbidden:
+    return Forbidden("New accounts are not accepted now.", code="signup_closed")
 
 
 def _proof_required(message: str) -> Unauthenticated:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 
-from accounts.ethereum.tests.desk import KeyWallet, Visitor, render
+from accounts.ethereum.tests.desk import KeyWallet, Visitor, account_of, link, render
 from accounts.models import User
+from accounts.services.wallets import unlink
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,6 +44,19 @@ def test_sixty_first_sign_ins_of_ten_wallets_make_ten_users():
     answers = at_once([prepared(*pair) for pair in zip(visitors, wallets, strict=True)])
     assert answers == [200] * 60
     assert (User.objects.count(), SocialAccount.objects.count()) == (10, 10)
+
+
+def test_signing_in_while_the_wallet_is_removed_is_never_a_deadlock():
+    for number in range(10):
+        wallet, other = KeyWallet(), KeyWallet()
+        visitor = Visitor(address=f"10.0.1.{number}")
+        user = visitor.sign_in(wallet)
+        link(visitor, wallet, other)
+        row = account_of(other).pk
+        entering = prepared(Visitor(address=f"10.0.2.{number}"), other)
+        entered, _ = at_once([entering, partial(unlink, user=user, wallet_id=row)])
+        # It came before the removal, or after it, as somebody new.
+        assert entered == 200
 
 
 def test_one_nonce_by_eight_threads_in_twenty_rounds_succeeds_twenty_times():

@@ -164,7 +164,8 @@ def test_closed_sign_up_refuses_new_wallets_and_lets_known_ones_in(
 ):
     Visitor().sign_in(wallet)
     monkeypatch.setattr(type(get_adapter()), "is_open_for_signup", lambda self, request: False)
+    visitor.sign_in(wallet)
     text = render(visitor.fields(second))
     with nothing_changes(visitor):
         assert refused(visitor.post(text, second.sign(text)), 403, "signup_closed")
-    visitor.sign_in(wallet)
+    assert visitor.signed_in
