@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -10,9 +10,14 @@ from django.http import HttpRequest
 
 from accounts.models import ApiToken, User
 
+if TYPE_CHECKING:
+    People, Tokens = UserAdmin[User], admin.ModelAdmin[ApiToken]
+else:
+    People, Tokens = UserAdmin, admin.ModelAdmin
+
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(People):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
         if not request.user.is_superuser:
@@ -32,13 +37,13 @@ class PersonAdmin(UserAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(Tokens):
     """Who has which tokens, to revoke one that leaked. They are made by their owners only."""
 
     list_display = ["prefix", "name", "user", "scopes", "last_used_at", "expires_at"]
     list_select_related = ["user"]
     search_fields = ["prefix", "name", "user__username"]
-    fields = [*list_display, "created_at"]
+    fields = ["prefix", "name", "user", "scopes", "created_at", "last_used_at", "expires_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -56,8 +56,10 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "description": "A token from the account page. Scopes: `read`, `events`, `operator`.",
         }
 
-    def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]] | None:
+    def get_security_requirement(
+        self, auto_schema: Any
+    ) -> dict[str, list[Any]] | list[dict[str, list[Any]]]:
         if is_public(auto_schema.view):
             return {TokenScheme.name: []}
         scope = scope_needed(auto_schema.view, auto_schema.method)
-        return {TokenScheme.name: [scope.value]} if scope else None
+        return {TokenScheme.name: [scope.value]} if scope else []

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, get_resolver, resolve
 
-from accounts.models import Scope, User
+from accounts.models import ApiToken, Scope, User
 from accounts.services import roles, tokens
 from accounts.services.roles import Role
 from config import asgi
@@ -105,7 +105,7 @@ def ids(people):
         "pair": pair.pk,
         "user": User.objects.get(username="customer").pk,
         "group": Group.objects.get(name=Role.CUSTOMER).pk,
-        "token": User.objects.get(username="operator").api_tokens.first().pk,
+        "token": ApiToken.objects.get(scopes=[Scope.READ]).pk,
         "none": 0,
     }
 

@@ -114,12 +114,15 @@ def test_use_is_noted_at_most_once_a_minute(user, django_assert_num_queries):
     secret = make(user)[1]
     tokens.note_use(tokens.authenticate(secret))
     first = ApiToken.objects.get().last_used_at
+    assert first
     used = tokens.authenticate(secret)
     with django_assert_num_queries(0):
         tokens.note_use(used)
     ApiToken.objects.update(last_used_at=first - timedelta(minutes=1))
     tokens.note_use(tokens.authenticate(secret))
-    assert ApiToken.objects.get().last_used_at > first
+    again = ApiToken.objects.get().last_used_at
+    assert again
+    assert again > first
 
 
 @pytest.mark.django_db(transaction=True)
