@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import api, build, desk, page, report, scenarios, targets
+from benchmarks import api, build, desk, page, report, scenarios, targets, wallet
 from benchmarks.children import CannotRun, can_pin, raise_file_limit
 from benchmarks.contenders import PLAIN_WS, SOCKETIO, Contender, quayside
 from benchmarks.database import manage, postgres
@@ -101,6 +101,13 @@ def board(run: Run) -> None:
     run.found.verdicts += targets.page_verdicts(row, listed)
 
 
+def sign_in(run: Run) -> None:
+    row = wallet.measure(run.database)
+    report.wallet_table(row)
+    run.keep("Wallet sign-in", [row])
+    run.found.verdicts += targets.wallet_verdicts(row)
+
+
 SECTIONS: dict[str, Callable[[Run], None]] = {
     "push": push,
     "slow": slow,
@@ -108,6 +115,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "path": path,
     "http": http,
     "page": board,
+    "wallet": sign_in,
 }
 
 

@@ -17,6 +17,7 @@ from benchmarks.desk import PathRow
 from benchmarks.page import PageRow
 from benchmarks.push import Row
 from benchmarks.targets import Verdict
+from benchmarks.wallet import WalletRow
 
 LATEST = WORK / "latest.json"
 
@@ -177,6 +178,16 @@ def page_table(row: PageRow) -> None:
         f"{row.layout_shift:.4f}",
     ]
     table("A cold visit in Chromium", heads, [line])
+
+
+def wallet_table(row: WalletRow) -> None:
+    lines = [
+        ["parse and recover", f"{row.proof_p50:.2f}", f"{row.proof_p95:.2f}"],
+        ["sign-in", f"{row.sign_in_p50:.1f}", f"{row.sign_in_p95:.1f}"],
+        ["first sign-in", f"{row.first_p50:.1f}", f"{row.first_p95:.1f}"],
+        ["message of 1 MB refused, CPU", f"{row.refusal_cpu:.2f}", "-"],
+    ]
+    table("Sign-in with a wallet, in process", ("", "p50", "p95 ms"), lines)
 
 
 def verdict_table(verdicts: list[Verdict]) -> None:

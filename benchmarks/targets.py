@@ -9,6 +9,7 @@ from benchmarks.contenders import SOCKETIO, quayside
 from benchmarks.desk import PathRow
 from benchmarks.page import PageRow
 from benchmarks.push import Row
+from benchmarks.wallet import WalletRow
 
 MET, MISSED, NOT_RUN = "met", "MISSED", "not run"
 
@@ -82,6 +83,15 @@ def page_verdicts(row: PageRow | None, list_bytes: int) -> list[Verdict]:
         judge(titles[0], f"{list_bytes / 1000:.1f} KB", 0 < list_bytes < 7500),
         judge(titles[1], f"{row.bytes / 1000:.1f} KB", row.bytes < 100_000),
         judge(titles[2], f"{row.interactive:.0f} ms", row.interactive < 300),
+    ]
+
+
+def wallet_verdicts(row: WalletRow) -> list[Verdict]:
+    proof, whole, refusal = row.proof_p95, row.sign_in_p95, row.refusal_cpu
+    return [
+        judge("wallet proof p95 under 0.5 ms", f"{proof:.2f} ms", proof < 0.5),
+        judge("wallet sign-in p95 under 15 ms", f"{whole:.1f} ms", whole < 15),
+        judge("1 MB refused in under 1 ms of CPU", f"{refusal:.2f} ms", refusal < 1),
     ]
 
 

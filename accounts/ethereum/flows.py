@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal import flows as account_flows
 from allauth.account.internal import stagekit
 from allauth.core.exceptions import (
@@ -121,7 +122,7 @@ def _require_welcome(request: HttpRequest, wallet: ProvenWallet) -> None:
     known = _account(wallet, lock=True)
     if known is not None and not known.user.is_active:
         raise _inactive()
-    if known is None and not get_adapter().is_open_for_signup(request, None):
+    if known is None and not get_account_adapter().is_open_for_signup(request):
         raise _closed()
 
 
