@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from allauth import urls
+from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+from django.views.generic import RedirectView
 
-urlpatterns = urls.urlpatterns
+urlpatterns = [
+    # One place for sessions: ours also says which is which.
+    path("sessions/", login_required(RedirectView.as_view(pattern_name="accounts:page"))),
+    *urls.urlpatterns,
+]
 
 
 def _make_atomic(patterns: Iterable[URLPattern | URLResolver]) -> None:

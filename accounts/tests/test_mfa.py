@@ -16,7 +16,6 @@ PAGES = [
     "mfa_activate_totp",
     "mfa_add_webauthn",
     "mfa_list_webauthn",
-    "usersessions_list",
     "socialaccount_connections",
     "account_email",
     "account_change_password",
