@@ -159,8 +159,11 @@ def confirm(request: HttpRequest) -> HttpResponse:
         for method in get_adapter().get_reauthentication_methods(request.user)
         if method["url"] != here
     ]
+    linked = wallets.wallets_of(_user(request))
+    if not linked and others:
+        return redirect(others[0]["url"])
     context = {
-        "wallets": wallets.wallets_of(_user(request)),
+        "wallets": linked,
         "methods": others,
         "landing": f"{here}?{urlencode({'next': landing})}",
     }

@@ -22,11 +22,27 @@ def test_nobody_is_asked_to_sign_in_first(client, name):
     assert answer["Location"] == f"{reverse('account_login')}?next={address}"
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PAGES[:-1])
 def test_pages_of_an_account_are_never_kept_by_a_cache(ann, name):
     answer = sign_in(ann).get(reverse(f"accounts:{name}"))
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
+
+
+def test_without_a_wallet_the_proof_is_another_one(ann):
+    answer = sign_in(ann).get(reverse("accounts:confirm"), {"then": reverse("accounts:export")})
+    assert answer["Location"] == f"{reverse('account_reauthenticate')}?next=%2Faccount%2Fexport"
+
+
+@pytest.mark.parametrize("name", ["next", "then"])
+def test_a_proof_leads_to_no_other_site(ann, name):
+    make_wallet(ann)
+    client = sign_in(ann)
+    answer = client.get(reverse("accounts:confirm"), {name: "https://evil.example/"}, follow=True)
+    assert "evil.example" not in answer.text
+    prove(client)
+    answer = client.get(reverse("accounts:confirm"), {name: "https://evil.example/"})
+    assert answer["Location"] == reverse("accounts:page")
 
 
 def test_the_page_shows_every_section(ann):

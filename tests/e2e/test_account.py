@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.tests.people import CHECKSUMMED, PASSWORD, SAFARI, make_user, make_wallet
 from accounts.tests.people import sign_in as client_of
 from tests.e2e.test_quality import WIDTHS, problems
+from tests.e2e.wallets import TestWallet
 
 PAGE = "/account/"
 PAGES = [PAGE, "/account/log", "/account/export", "/account/delete", "/account/confirm"]
@@ -115,6 +116,32 @@ def test_the_file_comes_down(mine):
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename.endswith(".json")
+
+
+def test_what_was_held_up_goes_on_when_a_wallet_has_proved_who_it_is(tab, desk):
+    """For somebody who has wallets only: remove one of two."""
+    user = User.objects.create_user("eth-only")
+    user.set_unusable_password()
+    user.save()
+    wallet = TestWallet(keys=2)
+    for address in wallet.addresses:
+        make_wallet(user, address)
+    opened, client = tab("/healthz"), Client()
+    page = opened.page
+    client.force_login(user)
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": desk.url}]
+    )
+    wallet.install(page)
+    page.goto(PAGE)
+    page.get_by_role("button", name="Remove").nth(1).click()
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    page.get_by_role("button", name=wallet.info["name"]).click()
+    expect(page.get_by_text("The wallet is removed.")).to_be_visible()
+    expect(page.locator("#wallets")).to_contain_text("This is your only way in")
+    assert user.socialaccount_set.get().uid == wallet.addresses[0]
+    assert (opened.violations(), opened.complaints) == ([], [])
 
 
 def test_a_passkey_is_added_and_signs_in(mine, ann):
