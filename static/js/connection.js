@@ -23,6 +23,7 @@ export function showConnection(live, root) {
     lastHeard = detail.lastHeard;
     bar.hidden = detail.live;
     root.classList.toggle("is-lost", !detail.live);
+    nameStates(root, detail.live);
     for (const link of links) link.dataset.connection = detail.live ? "live" : "lost";
     if (!detail.live) describe();
   });
@@ -31,4 +32,11 @@ export function showConnection(live, root) {
     const text = detail.reason ? ` (${detail.reason.replace(REASONS, " ")})` : "";
     if (detail.reason !== undefined && reason.textContent !== text) reason.textContent = text;
   });
+}
+
+/** Without a connection nobody knows whether a price is live: its word says so, and comes back. */
+function nameStates(root, connected) {
+  for (const element of root.querySelectorAll("[data-state='live'] [data-state-word]")) {
+    element.textContent = connected ? "Live" : "Last known";
+  }
 }

@@ -10,6 +10,7 @@ from live.messages import PRIORITY
 from rates.tests.quotes import message, publish
 
 BUY = "[data-pair=BTC_USD] [data-cell=buy]"
+WORD = "[data-pair=BTC_USD] [data-state-word]"
 NARROW = {"width": 390, "height": 844}
 
 
@@ -43,9 +44,11 @@ def test_a_silent_server_greys_the_page_and_its_return_heals_it(board, feed, des
         expect(board.locator(".connection")).to_be_visible(timeout=15_000)
         expect(board.locator("[data-board].is-lost")).to_be_visible()
         expect(board.locator(BUY)).to_have_text("84,781.70")
+        expect(board.locator(WORD)).to_have_text("Last known")
     finally:
         os.kill(desk.process.pid, signal.SIGCONT)
     expect(board.locator("[data-board]:not(.is-lost)")).to_be_visible(timeout=30_000)
+    expect(board.locator(WORD)).to_have_text("Live")
     feed.quote(buy="85001.00")
     expect(board.locator(BUY)).to_have_text("85,001.00")
 
