@@ -26,7 +26,7 @@ def confirmed(client, signed_up):
 
 
 def link_in_mail() -> str:
-    found = re.search(r"https?://[^/\s]+(/\S+)", mail.outbox[-1].body)
+    found = re.search(r"https?://[^/\s]+(/\S+)", str(mail.outbox[-1].body))
     assert found, mail.outbox[-1].body
     return found[1]
 

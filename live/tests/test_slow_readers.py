@@ -100,7 +100,8 @@ async def test_one_frame_serves_all_clients_that_lack_the_same(fan, monkeypatch)
 
     def events(mask: int) -> list[Event]:
         encoded.append(mask)
-        return original(mask)
+        found: list[Event] = original(mask)
+        return found
 
     monkeypatch.setattr(fan.board, "events", events)
     mailboxes: list[list[str]] = [[] for _ in range(CHUNK)]

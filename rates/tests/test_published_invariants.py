@@ -84,7 +84,7 @@ async def test_every_published_payload_adds_up(simulator, seed):
             await asyncio.to_thread(simulator.tick, "BTC/USD", bid, ask)
     newest = (await sync_to_async(spread_table.resolve)())["version"]
     await until(lambda: heard.of("BTC_USD")[-1][1]["spread_version"] == newest, "the last edit")
-    assert int(await client.hget(c.KEY_FEED, "applied_v")) == newest
+    assert await client.hget(c.KEY_FEED, "applied_v") == str(newest).encode()
     feed.stop()
     await running
     listening.cancel()

@@ -21,7 +21,7 @@ def test_closed_candles_are_stored():
     builder = CandleBuilder()
     builder.add("BTC_USD", D(1), D(2), timezone.now(), seq=1, epoch=1, spread_version=1)
     (part,) = builder.open_parts()
-    valkey.client().xadd(KEY_CLOSED_CANDLES, part.encode())
+    valkey.client().xadd(KEY_CLOSED_CANDLES, {**part.encode()})
     assert tasks.store_closed_candles() == 1
     assert Candle1m.objects.get().pair == pair
 

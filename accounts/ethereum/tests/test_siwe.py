@@ -11,7 +11,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from siwe import SiweMessage  # type: ignore[import-untyped]  # it ships no types
+from siwe import SiweMessage  # type: ignore[attr-defined]  # it re-exports without saying so
 
 from accounts.ethereum import siwe
 from accounts.ethereum.tests.desk import render
