@@ -1,7 +1,7 @@
 """The demo wallet's signing hand: published test keys, and only messages of this very site.
 
-The keys are those of the development chain's default accounts, which everybody knows. They are here
-so that a machine without a wallet can try signing in; nothing outside demo mode reaches this module.
+The keys are those of the development chain's default accounts, which everybody knows. They are
+here so that a machine without a wallet can try signing in; nothing outside demo mode reaches them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from eth_hash.auto import keccak
-from eth_keys import KeyAPI
-from eth_keys.backends import CoinCurveECCBackend
+from eth_keys.backends.coincurve import CoinCurveECCBackend
+from eth_keys.main import KeyAPI
 
 from accounts.ethereum import siwe
 from foundation.errors import Forbidden, InvalidInput, NotFound
@@ -20,7 +20,7 @@ from foundation.json_views import JsonView, read_object
 
 MAX_BODY: Final = 8 * 1024
 
-_keys = KeyAPI(CoinCurveECCBackend())  # type: ignore[no-untyped-call]
+_keys = KeyAPI(CoinCurveECCBackend())
 # From the phrase "test test test test test test test test test test test junk".
 _PUBLISHED: Final = (
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -28,7 +28,7 @@ _PUBLISHED: Final = (
     "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
 )
 ACCOUNTS: Final = {
-    key.public_key.to_checksum_address(): key
+    str(key.public_key.to_checksum_address()): key
     for key in (_keys.PrivateKey(bytes.fromhex(secret)) for secret in _PUBLISHED)
 }
 
@@ -58,7 +58,7 @@ def sign(message: str, address: str) -> str:
 def _require_own(message: str, address: str) -> None:
     try:
         parsed = siwe.parse(message)
-    except siwe.MalformedMessage as problem:
+    except (siwe.MalformedMessage, siwe.BadChecksum) as problem:
         text = "The demo wallet signs sign-in messages only."
         raise InvalidInput(text, code="malformed_message") from problem
     if parsed.domain != settings.SIWE_DOMAIN or parsed.uri != settings.SIWE_URI:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
@@ -11,7 +13,7 @@ from accounts.models import User
 from tests.e2e.test_quality import WIDTHS, problems
 from tests.e2e.wallets import TestWallet
 
-LOGIN = "/accounts/login/"
+LOGIN, ACCOUNT = "/accounts/login/", "/account/"
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_a_wallet_signs_in_and_lands_on_the_account_page(opened):
     wallet = TestWallet()
     found = opened(wallet)
     sign_in(found.page, wallet)
-    assert "/accounts/" in found.page.url
+    found.page.wait_for_url(f"**{ACCOUNT}")
     assert is_signed_in(found.page)
     assert user_of(wallet).email == ""
     assert (found.violations(), found.complaints) == ([], [])
@@ -114,7 +116,13 @@ def test_next_on_this_site_is_followed(page_with, desk, wanted, landed):
 
 @pytest.mark.parametrize(
     "wanted",
-    ["https://evil.example/", "//evil.example", "/%5Cevil.example", "javascript:alert(1)", "http://["],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/%5Cevil.example",
+        "javascript:alert(1)",
+        "http://[",
+    ],
 )
 def test_next_on_another_site_is_not_followed(page_with, desk, wanted):
     wallet = TestWallet()
@@ -140,6 +148,118 @@ def test_addresses_are_spelled_as_eth_account_spells_them(page_with):
     }"""
     lower = [address.lower() for address in wallet.addresses]
     assert page.evaluate(spell, lower) == wallet.addresses
+
+
+# --- Several wallets on one account ---
+
+
+def add_wallet(page, wallet):
+    page.get_by_role("button", name="Add a wallet").click()
+    page.get_by_role("dialog", name="Add a wallet").get_by_role(
+        "button", name=wallet.info["name"]
+    ).click()
+
+
+def confirm_with(page, wallet):
+    dialog = page.get_by_role("dialog", name="Confirm that it is you")
+    dialog.get_by_role("button", name=wallet.info["name"]).click()
+
+
+def test_a_second_wallet_is_added_signs_in_and_the_first_is_removed(opened):
+    first, second = TestWallet("First"), TestWallet("Second")
+    found = opened(first, second)
+    page = found.page
+    sign_in(page, first)
+    add_wallet(page, second)
+    confirm_with(page, first)
+    expect(page.locator("#wallets")).to_contain_text(second.addresses[0])
+    page.locator("summary", has_text="eth-").first.click()
+    page.get_by_role("button", name="Sign out").first.click()
+    page.goto(LOGIN)
+    sign_in(page, second)
+    expect(page.locator("#wallets")).to_contain_text(first.addresses[0])
+    remove(page, first)
+    page.get_by_role("region", name="Wallets found").get_by_role("button", name="Second").click()
+    page.wait_for_url(f"**{ACCOUNT}*")
+    if page.locator("#wallets", has_text=first.addresses[0]).count():
+        remove(page, first)
+    expect(page.locator("#wallets")).not_to_contain_text(first.addresses[0])
+    assert list(SocialAccount.objects.values_list("uid", flat=True)) == second.addresses
+    assert (found.violations(), found.complaints) == ([], [])
+
+
+def remove(page, wallet):
+    row = page.locator("#wallets li", has_text=wallet.addresses[0])
+    row.get_by_role("button", name="Remove").click()
+
+
+def test_another_account_of_the_same_wallet_is_added(page_with):
+    wallet = TestWallet(keys=2)
+    page = page_with(wallet)
+    sign_in(page, wallet)
+    add_wallet(page, wallet)
+    confirm_with(page, wallet)
+    expect(page.locator("#wallets")).to_contain_text(wallet.addresses[1])
+
+
+def test_a_wallet_that_is_linked_already_is_told_so(page_with):
+    wallet = TestWallet()
+    page = page_with(wallet)
+    sign_in(page, wallet)
+    add_wallet(page, wallet)
+    expect(page.get_by_role("dialog")).to_contain_text("is linked already")
+
+
+def test_a_wallet_of_another_account_is_not_taken(page_with):
+    mine, theirs = TestWallet("Mine"), TestWallet("Theirs")
+    page = page_with(mine, theirs)
+    sign_in(page, theirs)
+    page.context.clear_cookies()
+    page.goto(LOGIN)
+    sign_in(page, mine)
+    add_wallet(page, theirs)
+    confirm_with(page, mine)
+    dialog = page.get_by_role("dialog", name="Add a wallet")
+    expect(dialog).to_contain_text("This wallet belongs to another account.")
+    assert user_of(mine) != user_of(theirs)
+
+
+def test_not_confirming_adds_nothing(page_with):
+    first, second = TestWallet("First"), TestWallet("Second")
+    page = page_with(first, second)
+    sign_in(page, first)
+    add_wallet(page, second)
+    expect(page.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Add a wallet")).to_contain_text("Not confirmed.")
+    assert SocialAccount.objects.count() == 1
+
+
+def test_confirming_with_a_wallet_that_is_not_linked_is_refused(page_with):
+    first, second = TestWallet("First"), TestWallet("Second")
+    page = page_with(first, second)
+    sign_in(page, first)
+    add_wallet(page, second)
+    confirm_with(page, second)
+    expect(page.get_by_role("dialog", name="Confirm that it is you")).to_contain_text(
+        "is not linked to your account here"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_in_the_dialogs_of_the_account_page(page_with, theme, width):
+    first, second = TestWallet("First"), TestWallet("Second")
+    page = page_with(
+        first, second, color_scheme=theme, viewport=WIDTHS[width], reduced_motion="reduce"
+    )
+    sign_in(page, first)
+    page.get_by_role("button", name="Add a wallet").click()
+    expect(page.get_by_role("dialog", name="Add a wallet")).to_be_visible()
+    assert problems(page) == []
+    page.get_by_role("dialog").get_by_role("button", name="Second").click()
+    expect(page.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
+    assert problems(page) == []
 
 
 # --- What the wallet or its owner may do ---
@@ -188,7 +308,8 @@ def test_without_a_wallet_the_page_says_what_to_do(page_with):
 
 def test_without_scripts_the_page_says_so_and_the_form_stands(page_with):
     page = page_with(java_script_enabled=False)
-    expect(page.locator("main")).to_contain_text("needs JavaScript")
+    expect(page.locator("main noscript p")).to_be_visible()
+    expect(page.get_by_text("Looking for wallets")).to_be_hidden()
     expect(page.get_by_label("Password")).to_be_visible()
 
 
@@ -288,7 +409,7 @@ def test_an_attempt_can_be_cancelled_by_keyboard(page_with):
 
 # --- What a wallet says of itself is not believed ---
 
-HOSTILE = [
+HOSTILE: list[dict[str, Any]] = [
     {"name": "<img src=x onerror=window.hit=1>", "icon": "javascript:window.hit=1"},
     {"name": "Meta\u202eksaM\u200b\n\x00", "icon": "https://evil.example/track.png"},
     {"name": "M" * 5000, "icon": "data:text/html,<script>window.hit=1</script>"},
@@ -303,7 +424,7 @@ HOSTILE = [
 
 
 def test_hostile_names_and_icons_are_text_and_images_at_most(opened):
-    wallets = [TestWallet(str(index), **facts) for index, facts in enumerate(HOSTILE)]
+    wallets = [TestWallet(**facts) for facts in HOSTILE]
     found = opened(*wallets)
     names = found.page.locator(".wallet__name")
     expect(names).to_have_count(len(HOSTILE) + 1)
@@ -321,7 +442,13 @@ def test_hostile_names_and_icons_are_text_and_images_at_most(opened):
 
 @pytest.mark.parametrize(
     "detail",
-    ["null", "{}", "{info: null, provider: {}}", "{info: {uuid: 1}, provider: {request() {}}}", "7"],
+    [
+        "null",
+        "{}",
+        "{info: null, provider: {}}",
+        "{info: {uuid: 1}, provider: {request() {}}}",
+        "7",
+    ],
 )
 def test_an_announcement_that_is_none_is_left_out(opened, detail):
     found = opened(TestWallet())
@@ -334,8 +461,12 @@ def test_an_announcement_that_is_none_is_left_out(opened, detail):
 def test_announcements_without_end_fill_the_page_only_so_far(page_with):
     page = page_with(TestWallet())
     page.evaluate(
-        """() => { for (let n = 0; n < 500; n++) dispatchEvent(new CustomEvent("eip6963:announceProvider",
-          { detail: { info: { uuid: `${n}`, name: `${n}` }, provider: { request() {} } } })); }"""
+        """() => {
+          for (let n = 0; n < 500; n++) {
+            const detail = { info: { uuid: `${n}`, name: `${n}` }, provider: { request() {} } };
+            dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail }));
+          }
+        }"""
     )
     expect(page.locator(".wallet")).to_have_count(12)
 
@@ -410,7 +541,9 @@ def test_another_name_of_this_site_sends_to_the_right_one(page_with, desk):
     expect(said(page)).to_contain_text(f"works at {desk.url} only")
 
 
-@pytest.mark.parametrize(("answer", "stays"), [("Stay signed in", True), ("Sign out and go on", False)])
+@pytest.mark.parametrize(
+    ("answer", "stays"), [("Stay signed in", True), ("Sign out and go on", False)]
+)
 def test_who_is_signed_in_already_is_asked_before_being_signed_out(page_with, answer, stays):
     one, other = TestWallet("One"), TestWallet("Other")
     page = page_with(one, other)
@@ -449,6 +582,7 @@ def test_the_demo_wallet_shows_what_it_signs_and_signs_in(opened):
 def test_the_demo_wallet_may_be_declined(page_with, key):
     page = page_with()
     page.get_by_role("button", name="Demo wallet").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
     if key == "Escape":
         page.keyboard.press(key)
     else:

@@ -1,4 +1,4 @@
-"""A wallet as an extension would put it into a page: announced by EIP-6963, signing with real keys."""
+"""A wallet as an extension puts it into a page: announced by EIP-6963, signing with real keys."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from playwright.sync_api import Page
 
-ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='teal'/%3E%3C/svg%3E"
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E"
+    "%3Ccircle cx='4' cy='4' r='4' fill='teal'/%3E%3C/svg%3E"
+)
 NUMBERS = itertools.count(1)
 
 # The far end of `TestWallet`: what a test changes is in `state`, what it hears is in `asked`.
 PROVIDER = """
 (({ state, info, announced, sign }) => {
   const listeners = {};
-  const wallet = { ...state, asked: [], listeners, emit(event, value) { for (const one of [...(listeners[event] ?? [])]) one(value); } };
+  const emit = (event, value) => [...(listeners[event] ?? [])].forEach((hear) => hear(value));
+  const wallet = { ...state, asked: [], emit };
   (window.testWallets ??= {})[info.uuid] = wallet;
   const answers = {
     eth_requestAccounts: () => wallet.accounts,
@@ -37,14 +41,17 @@ PROVIDER = """
   const provider = {
     async request({ method, params }) {
       wallet.asked.push(method);
-      if (wallet.refuses[method]) throw { code: wallet.refuses[method], message: "User rejected the request." };
+      const code = wallet.refuses[method];
+      if (code) throw { code, message: "User rejected the request." };
       return answers[method](params);
     },
     on: (event, listener) => (listeners[event] ??= new Set()).add(listener),
     removeListener: (event, listener) => listeners[event]?.delete(listener),
   };
   if (!announced) return (window.ethereum = provider);
-  const announce = () => dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail: Object.freeze({ info, provider }) }));
+  const detail = Object.freeze({ info, provider });
+  const announce = () =>
+    dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail }));
   addEventListener("eip6963:requestProvider", announce);
   announce();
 })(%s);
@@ -56,7 +63,9 @@ class TestWallet:
 
     __test__ = False
 
-    def __init__(self, name: str = "Harbour", *, keys: int = 1, announced: bool = True, **info: Any):
+    def __init__(
+        self, name: str = "Harbour", *, keys: int = 1, announced: bool = True, **info: Any
+    ):
         self.number = next(NUMBERS)
         self.keys = [Account.create() for _ in range(keys)]
         self.announced = announced
@@ -64,7 +73,7 @@ class TestWallet:
             "uuid": f"00000000-0000-4000-8000-{self.number:012}",
             "name": name,
             "icon": ICON,
-            "rdns": f"example.{name.lower()}",
+            "rdns": f"example.wallet{self.number}",
         } | info
         self.state: dict[str, Any] = {"chain": "0x1", "refuses": {}, "holds": False}
 
@@ -91,10 +100,4 @@ class TestWallet:
         return page.evaluate(
             f"([uuid, value]) => {{ const wallet = window.testWallets[uuid]; return {script}; }}",
             [self.info["uuid"], value],
-        )
-
-    def wait_until_asked(self, page: Page, method: str) -> None:
-        page.wait_for_function(
-            "([uuid, method]) => window.testWallets[uuid].asked.includes(method)",
-            arg=[self.info["uuid"], method],
         )

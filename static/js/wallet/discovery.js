@@ -8,6 +8,7 @@
  */
 
 const REMEMBERED = "wallet";
+const DEMO = "demo.quayside";
 const FALLBACK_AFTER_MS = 300;
 const LONGEST_NAME = 40;
 const LONGEST_ICON = 100_000;
@@ -46,8 +47,9 @@ export class Discovery extends EventTarget {
   settle() {
     this.settled = true;
     const provider = window.ethereum;
-    if (!this.wallets.length && typeof provider?.request === "function") {
-      this.wallets.push({ id: "", name: "Browser wallet", rdns: "", icon: null, provider });
+    const installed = this.wallets.some(({ rdns }) => rdns !== DEMO);
+    if (!installed && typeof provider?.request === "function") {
+      this.wallets.unshift({ id: "", name: "Browser wallet", rdns: "", icon: null, provider });
     }
     this.dispatchEvent(new Event("change"));
   }
