@@ -1,6 +1,7 @@
 """The background work, as the worker runs it."""
 
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -21,7 +22,8 @@ def test_closed_candles_are_stored():
     builder = CandleBuilder()
     builder.add("BTC_USD", D(1), D(2), timezone.now(), seq=1, epoch=1, spread_version=1)
     (part,) = builder.open_parts()
-    valkey.client().xadd(KEY_CLOSED_CANDLES, {**part.encode()})
+    words: dict[Any, Any] = {**part.encode()}
+    valkey.client().xadd(KEY_CLOSED_CANDLES, words)
     assert tasks.store_closed_candles() == 1
     assert Candle1m.objects.get().pair == pair
 
