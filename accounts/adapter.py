@@ -10,10 +10,12 @@ from allauth.account.internal.flows import reauthentication
 from allauth.account.stages import EmailVerificationStage
 from allauth.core import context
 from allauth.core.exceptions import ReauthenticationRequired
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services import devices
 from accounts.services.presence import proved_recently
 from accounts.services.wallets import wallets_of
 
@@ -29,6 +31,13 @@ class AccountAdapter(DefaultAccountAdapter):
         ours = f"{__name__}.{ConfirmIfThereIsAnAddress.__name__}"
         theirs = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__name__}"
         return [ours if stage == theirs else stage for stage in stages]
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether ``next`` may be followed. What is no address at all would be a 500 in allauth."""
+        try:
+            return bool(super().is_safe_url(url or ""))
+        except ValueError:
+            return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Hold users who have only wallets to the same proof as everybody else.
@@ -51,6 +60,12 @@ class AccountAdapter(DefaultAccountAdapter):
             description, url = "Sign with a wallet", reverse("accounts:confirm")
             methods.append({"id": "wallet", "description": description, "url": url})
         return methods
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):
+    def end_sessions(self, sessions: Any) -> None:
+        """Also out of Valkey, and with a line in the log."""
+        devices.end_rows(list(sessions))
 
 
 class ConfirmIfThereIsAnAddress(EmailVerificationStage):

@@ -1,10 +1,11 @@
-"""allauth's pages, each in one transaction: what a page changes and the log of it go together."""
+"""allauth's doors, each in one transaction: what one changes and the log of it go together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from allauth import urls
+from allauth.headless import urls as headless_urls
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, path
@@ -26,3 +27,5 @@ def _make_atomic(patterns: Iterable[URLPattern | URLResolver]) -> None:
 
 
 _make_atomic(urlpatterns)
+# The same for programs; config.urls mounts them elsewhere.
+_make_atomic(headless_urls.urlpatterns)

@@ -16,7 +16,7 @@ from django.db.models.deletion import Collector
 from accounts.constants import EventKind
 from accounts.models import ApiToken, SecurityEvent, User
 from accounts.services import devices, security_log
-from foundation.errors import Conflict
+from foundation.errors import Conflict, NotFound
 
 logger = structlog.get_logger(__name__)
 
@@ -46,6 +46,9 @@ def close(user: User) -> Outcome:
     if user.is_superuser and not [u for u in administrators.order_by("pk") if u.pk != user.pk]:
         raise LastAdministrator("You are the only administrator. Appoint another one first.")
     number = user.pk
+    # Of two requests at once the second waits here, and finds nobody.
+    if not User.objects.select_for_update().filter(pk=number).exists():
+        raise NotFound("This account is deleted already.")
     devices.end_others(user, current_key=None)
     outcome = _delete(user)
     logger.info("account closed", user_id=number, outcome=outcome)

@@ -90,7 +90,7 @@ def end(user: User, *, session_id: int) -> str:
     if row is None:
         raise NotFound("You have no such session.")
     name = device(row.user_agent)
-    _end([row], user_id=user.pk, detail=f"{name}, {row.ip}")
+    _end([row], user_id=user.pk, detail=_summary([row]))
     return name
 
 
@@ -99,8 +99,15 @@ def end_others(user: User, *, current_key: str | None) -> int:
     """Sign out everywhere but here; return in how many places that was. ``None``: here as well."""
     rows = list(_living(user).exclude(session_key=current_key or ""))
     if rows:
-        _end(rows, user_id=user.pk, detail=f"{len(rows)} at once" if len(rows) > 1 else rows[0].ip)
+        _end(rows, user_id=user.pk, detail=_summary(rows))
     return len(rows)
+
+
+@transaction.atomic
+def end_rows(rows: list[UserSession]) -> None:
+    """The same for rows that somebody else has found, all of one user."""
+    if rows:
+        _end(rows, user_id=rows[0].user_id, detail=_summary(rows))
 
 
 def device(agent: str) -> str:
@@ -118,6 +125,12 @@ def place(ip: str) -> str:
     if address.is_loopback:
         return "this machine"
     return "local network" if address.is_private else ""
+
+
+def _summary(rows: list[UserSession]) -> str:
+    if len(rows) > 1:
+        return f"{len(rows)} at once"
+    return f"{device(rows[0].user_agent)}, {rows[0].ip}"
 
 
 def _living(user: User) -> QuerySet[UserSession]:

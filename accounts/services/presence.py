@@ -11,6 +11,8 @@ from django.http import HttpRequest
 
 def proved_recently(request: HttpRequest) -> bool:
     """By whatever means. allauth's own function lets pass whoever it has nothing to ask."""
+    if not request.user.is_authenticated:
+        return False
     records = get_authentication_records(request, request.user)
     proofs = [record["at"] for record in records if record.get("reauthenticated")]
     limit: int = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT

@@ -11,6 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 
 from accounts.models import User
+from accounts.validators import time_zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class SignInMethods:
 
 
 def zone_of(user: User) -> ZoneInfo:
-    return ZoneInfo(user.time_zone or "UTC")
+    """The zone that was chosen, if this machine knows it still; else UTC."""
+    known = user.time_zone in time_zones()
+    return ZoneInfo(user.time_zone if known else "UTC")
 
 
 def sign_in_methods(user: User) -> SignInMethods:

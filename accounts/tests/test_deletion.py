@@ -15,6 +15,7 @@ from accounts.models import ApiToken, Scope, SecurityEvent, User
 from accounts.services import deletion
 from accounts.services.tokens import create
 from accounts.tests.people import PASSWORD, make_user, make_wallet, prove, sign_in
+from foundation.errors import NotFound
 
 # Real transactions: the database looks at the log when one ends.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,3 +141,10 @@ def test_one_of_two_administrators_may_go(ann):
     ann.refresh_from_db()
     deletion.close(ann)
     assert User.objects.get() == bea
+
+
+def test_who_is_gone_is_not_deleted_twice(ann):
+    again = User.objects.get(pk=ann.pk)
+    deletion.close(ann)
+    with pytest.raises(NotFound):
+        deletion.close(again)

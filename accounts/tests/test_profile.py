@@ -90,3 +90,8 @@ def test_the_zone_is_used_under_asgi_too(ann):
 
 def test_no_profile_is_saved_by_get(ann):
     assert sign_in(ann).get(reverse("accounts:profile")).status_code == 405
+
+
+def test_a_zone_that_no_machine_knows_any_more_is_told_as_utc(ann):
+    User.objects.update(time_zone="Gone/Away")
+    assert sign_in(ann).get(reverse("accounts:log")).status_code == 200

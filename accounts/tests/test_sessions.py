@@ -145,3 +145,12 @@ def test_a_session_from_before_sessions_were_listed_appears(ann, client):
     client.force_login(ann)
     found = client.get(reverse("accounts:page")).context["sessions"]
     assert [session.current for session in found] == [True]
+
+
+def test_ending_by_the_api_for_programs_is_written_too(ann):
+    here, there = sign_in(ann), sign_in(ann, agent=SAFARI)
+    form = {"sessions": [of(there).pk]}
+    address = reverse("headless:browser:usersessions:sessions")
+    assert here.delete(address, form, content_type="application/json").status_code == 200
+    assert not inside(there)
+    assert SecurityEvent.objects.latest("id").detail == "Safari on iPhone, 127.0.0.1"
