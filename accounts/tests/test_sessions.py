@@ -74,10 +74,11 @@ def test_an_ended_session_is_out_at_the_next_request(ann):
 
 def test_a_request_in_between_does_not_bring_an_ended_session_back(ann):
     there = sign_in(ann)
+    copy, key = dict(there.session.items()), there.session.session_key
     with transaction.atomic():
         devices.end(ann, session_id=of(there).pk)
-        # As another process would, which still sees the row and copies it.
-        cache.set(f"django.contrib.sessions.cached_db{there.session.session_key}", {"a": 1}, 60)
+        # As another process does, which still sees the row.
+        cache.set(f"django.contrib.sessions.cached_db{key}", copy, 60)
     assert not inside(there)
 
 
