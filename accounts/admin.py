@@ -11,9 +11,11 @@ from django.http import HttpRequest
 from accounts.models import ApiToken, User
 
 if TYPE_CHECKING:
-    People, Tokens = UserAdmin[User], admin.ModelAdmin[ApiToken]
+    People = UserAdmin[User]
+    Tokens = admin.ModelAdmin[ApiToken]
 else:
-    People, Tokens = UserAdmin, admin.ModelAdmin
+    People = UserAdmin
+    Tokens = admin.ModelAdmin
 
 
 @admin.register(User)
