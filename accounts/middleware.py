@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 from redis.exceptions import RedisError
 
+from accounts.services import devices
 from accounts.services.profile import zone_of
 
 logger = structlog.get_logger(__name__)
@@ -69,5 +70,6 @@ def _note_seen(request: HttpRequest) -> None:
         # Nobody should be kept waiting for the sake of this.
         logger.warning("last seen not noted", error=repr(problem))
         return
-    if due:
+    if due and not devices.note_seen(request):
+        # Signed in by a door that allauth does not keep, or before sessions were listed.
         UserSession.objects.create_from_request(request)

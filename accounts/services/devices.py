@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.constants import EventKind
@@ -81,6 +82,15 @@ def signed_in(user: User, *, current_key: str | None) -> list[SignedIn]:
         )
         for row in rows
     ]
+
+
+def note_seen(request: HttpRequest) -> bool:
+    """Whether the session of this request is listed; if so, it was seen now, from there."""
+    row = UserSession.objects.filter(session_key=request.session.session_key, user=request.user.pk)
+    seen: dict[str, Any] = {"last_seen_at": timezone.now()}
+    if address := security_log.client_address(request):
+        seen["ip"] = address
+    return bool(row.update(user_agent=security_log.user_agent(request), **seen))
 
 
 @transaction.atomic

@@ -113,6 +113,7 @@ def test_the_list_shows_market_customer_price_margin_and_state(desk, pair, stand
 def test_the_list_costs_the_same_queries_for_many_pairs(desk, django_assert_max_num_queries):
     for number in range(20):
         make_pair(f"C{number}_USD")
+    desk.get(at("pair_changelist"))  # a session's first request also lists the session
     with django_assert_max_num_queries(12):
         desk.get(at("pair_changelist"))
 
@@ -125,6 +126,7 @@ def test_the_history_costs_the_same_queries_for_many_versions(
             pair=pair, unit="bps", buy=Decimal(number), sell=Decimal(-number),
             reason="step", by=operator, origin="admin",
         )  # fmt: skip
+    desk.get(at("pair_changelist"))
     with django_assert_max_num_queries(12):
         html = desk.get(at("pair_history_list", pair.pk)).content.decode()
     assert html.count("Revert to this") == 10
