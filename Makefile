@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: help up test bench lint format reset requirements browser
+.PHONY: help up test bench lint format reset requirements contracts browser
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -47,6 +47,10 @@ format: $(INSTALLED)  ## Rewrite the code in its one format
 
 reset: $(INSTALLED)  ## Remove every datum of `make up`
 	@python -m demo.reset
+
+contracts: $(INSTALLED)  ## Compile the Solidity contracts, of the product and of its tests (needs Node.js)
+	@npm ci --prefix demo/chain --ignore-scripts --no-audit --no-fund --loglevel=error
+	@node demo/chain/compile.mjs
 
 requirements: $(INSTALLED)  ## Compile requirements*.in into pinned and hashed requirements*.txt
 	@$(COMPILE) requirements.in --output-file requirements.txt

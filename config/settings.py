@@ -176,6 +176,8 @@ CSRF_FAILURE_VIEW = "foundation.json_views.csrf_failure"
 SIWE_DOMAIN = env.str("SIWE_DOMAIN", default="")
 SIWE_URI = env.str("SIWE_URI", default="")
 SIWE_CHAINS: list[int] = env.list("SIWE_CHAINS", subcast=int, default=[])
+# Chain id to a node's address, for contract wallets. Empty: they cannot sign in.
+SIWE_SMART_WALLETS: dict[int, str] = env.dict("SIWE_SMART_WALLETS", subcast_keys=int, default={})
 SOCIALACCOUNT_ADAPTER = "accounts.ethereum.adapter.Adapter"
 SOCIALACCOUNT_AUTO_SIGNUP = True
 SOCIALACCOUNT_EMAIL_REQUIRED = False  # a wallet has no address

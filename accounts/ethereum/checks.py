@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @register()
 def check_wallet_sign_in(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*_whole(), *_address()]
+    return [*_whole(), *_address(), *_nodes()]
 
 
 def _whole() -> Iterator[CheckMessage]:
@@ -37,4 +39,38 @@ def _address() -> Iterator[CheckMessage]:
             "SIWE_URI is not an address on SIWE_DOMAIN.",
             hint="For example SIWE_DOMAIN=desk.example.com SIWE_URI=https://desk.example.com.",
             id="quayside.E022",
+        )
+
+
+def _nodes() -> Iterator[CheckMessage]:
+    unknown = sorted(set(settings.SIWE_SMART_WALLETS) - set(settings.SIWE_CHAINS))
+    if unknown:
+        yield Error(
+            f"SIWE_SMART_WALLETS names {', '.join(map(str, unknown))}, which SIWE_CHAINS does not.",
+            hint="Add the chain to SIWE_CHAINS, or take its node away.",
+            id="quayside.E023",
+        )
+    # The addresses stay out of the messages: they often hold a key.
+    for chain_id, endpoint in settings.SIWE_SMART_WALLETS.items():
+        yield from _node(chain_id, endpoint)
+
+
+def _node(chain_id: int, endpoint: str) -> Iterator[CheckMessage]:
+    try:
+        address = urlsplit(endpoint)
+        # Reading a port that is no number raises.
+        usable = address.scheme in ("http", "https") and address.hostname and address.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        yield Error(
+            f"SIWE_SMART_WALLETS has no address that begins with https:// for chain {chain_id}.",
+            hint="For example SIWE_SMART_WALLETS=1=https://rpc.example.com.",
+            id="quayside.E024",
+        )
+    elif address.scheme == "http" and address.hostname not in LOOPBACK:
+        yield Warning(
+            f"The node of chain {chain_id} is asked over plain http://, and decides who signs in.",
+            hint="Use https://, unless nobody else is on the network between.",
+            id="quayside.W003",
         )

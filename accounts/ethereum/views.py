@@ -24,6 +24,7 @@ from accounts.ethereum.constants import (
     Purpose,
 )
 from accounts.ethereum.services import nonces, proofs
+from accounts.ethereum.services.refusals import WalletRefused
 from accounts.services.sessions import VISITOR_KEY
 from foundation.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
 from foundation.json_views import JsonView, read_object
@@ -85,7 +86,7 @@ class VerifyView(WalletView):
             purpose=purpose,
             now=now,
         ):
-            raise proofs.WalletRefused("Ask for a new nonce and sign again.", code="invalid_nonce")
+            raise WalletRefused("Ask for a new nonce and sign again.", code="invalid_nonce")
         wallet = proofs.prove(
             text=text, message=message, signature=signature, purpose=purpose, now=now
         )

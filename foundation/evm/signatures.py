@@ -40,7 +40,7 @@ def recover_address(message: bytes, signature: str) -> str:
     r, s, recovery_id = _parts(signature)
     signed = _keys.Signature(vrs=(recovery_id, r, s))
     try:
-        key = _keys.ecdsa_recover(_digest(message), signed)
+        key = _keys.ecdsa_recover(message_digest(message), signed)
     except BadSignature as problem:
         raise UnrecoverableSignature("no key can have made this signature") from problem
     return key.to_checksum_address()
@@ -59,5 +59,6 @@ def _parts(signature: str) -> tuple[int, int, int]:
     return r, s, RECOVERY_IDS[v]
 
 
-def _digest(message: bytes) -> bytes:
+def message_digest(message: bytes) -> bytes:
+    """What ``personal_sign`` signs: keccak-256 of the message with its length before it."""
     return keccak(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))

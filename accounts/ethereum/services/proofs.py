@@ -18,8 +18,9 @@ from accounts.ethereum.constants import (
     STATEMENTS,
     Purpose,
 )
+from accounts.ethereum.services import contracts
+from accounts.ethereum.services.refusals import WalletRefused
 from accounts.ethereum.siwe import Message
-from foundation.errors import Unauthenticated
 from foundation.evm.signatures import (
     MalformedSignature,
     UnrecoverableSignature,
@@ -27,13 +28,13 @@ from foundation.evm.signatures import (
 )
 
 
-class WalletRefused(Unauthenticated):
-    """The message or its signature proves nothing here; ``code`` says which check failed."""
-
-
 @dataclass(frozen=True, slots=True)
 class ProvenWallet:
-    """``uid`` names the identity: for a key pair its address, the same on every chain."""
+    """``uid`` names the identity: for a key pair its address, the same on every chain.
+
+    A contract's is ``eip155:<chain>:<address>``, never equal to a key's: at one address each chain
+    may have another owner's contract. ``kind`` is ``eoa`` or ``contract``.
+    """
 
     uid: str
     address: str
@@ -46,12 +47,23 @@ def prove(
 ) -> ProvenWallet:
     """Check ``message`` against what was issued, then the signature over ``text`` as received.
 
-    Raises ``WalletRefused``.
+    Raises ``WalletRefused``, and ``Unavailable`` when a contract could not be asked.
     """
     for code, problem in _problems(message, purpose, now):
         raise WalletRefused(problem, code=code)
-    _require_signature(text, signature, message.address)
-    return ProvenWallet(uid=message.address, address=message.address, chain_id=message.chain_id)
+    address, chain_id = message.address, message.chain_id
+    try:
+        _require_signature(text, signature, address)
+    except WalletRefused:
+        # What the key did not sign, a contract may still approve. Keys never wait for a node.
+        if not contracts.may_sign_in(chain_id):
+            raise
+        contracts.require_approval(
+            text=text, signature=signature, address=address, chain_id=chain_id
+        )
+        uid = f"eip155:{chain_id}:{address}"
+        return ProvenWallet(uid=uid, address=address, chain_id=chain_id, kind="contract")
+    return ProvenWallet(uid=address, address=address, chain_id=chain_id)
 
 
 def _problems(message: Message, purpose: Purpose, now: datetime) -> Iterator[tuple[str, str]]:

@@ -44,12 +44,30 @@ def test_nothing_at_all_switches_wallet_sign_in_off(settings):
         ({"SIWE_URI": "http://desk.example/login", "DEMO": False}, "quayside.E021"),
         ({"SIWE_URI": "https://other.example/"}, "quayside.E022"),
         ({"SIWE_DOMAIN": "Desk.example"}, "quayside.E022"),
+        ({"SIWE_SMART_WALLETS": {137: "https://node.example"}}, "quayside.E023"),
+        ({"SIWE_SMART_WALLETS": {1: "node.example"}}, "quayside.E024"),
+        ({"SIWE_SMART_WALLETS": {1: "wss://node.example"}}, "quayside.E024"),
+        ({"SIWE_SMART_WALLETS": {1: "https://"}}, "quayside.E024"),
+        ({"SIWE_SMART_WALLETS": {1: "https://node.example:port"}}, "quayside.E024"),
+        ({"SIWE_SMART_WALLETS": {1: "https://[::1"}}, "quayside.E024"),
+        ({"SIWE_SMART_WALLETS": {1: "http://node.example"}}, "quayside.W003"),
     ],
 )
 def test_half_a_configuration_is_refused(settings, changes, expected):
     for name, value in changes.items():
         setattr(settings, name, value)
     assert ids() == [expected]
+
+
+@pytest.mark.parametrize("url", ["https://node.example/v2/key", "http://127.0.0.1:8545"])
+def test_a_node_on_this_machine_or_over_tls_is_fine(settings, url):
+    settings.SIWE_SMART_WALLETS = {1: url}
+    assert ids() == []
+
+
+def test_a_nodes_address_stays_out_of_what_is_printed(settings):
+    settings.SIWE_SMART_WALLETS = {1: "ftp://node.example/secret-key"}
+    assert "secret" not in str(check_wallet_sign_in(None))
 
 
 def test_outside_the_demo_nothing_is_assumed():
