@@ -24,6 +24,7 @@ from live.messages import ALIVE, TOPIC_STATE, Message
 from rates import constants as c
 from rates.tests.desk import make_pair
 from rates.tests.quotes import message, publish
+from tests.e2e import wallets
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
@@ -208,3 +209,22 @@ def tab(browser: Browser, desk: Desk) -> Iterator[Callable[..., Tab]]:
     yield open_tab
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def opened(tab):
+    """The sign-in page in a browser that has these wallets, and all that it complained of."""
+
+    def open_page(*installed, path=wallets.LOGIN, **options):
+        found = tab("/healthz", **options)
+        for wallet in installed:
+            wallet.install(found.page)
+        found.page.goto(path)
+        return found
+
+    return open_page
+
+
+@pytest.fixture
+def page_with(opened):
+    return lambda *installed, **options: opened(*installed, **options).page

@@ -6,14 +6,18 @@ import itertools
 import json
 from typing import Any
 
+from allauth.socialaccount.models import SocialAccount
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from playwright.sync_api import Page
+
+from accounts.models import User
 
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E"
     "%3Ccircle cx='4' cy='4' r='4' fill='teal'/%3E%3C/svg%3E"
 )
+LOGIN, ACCOUNT = "/accounts/login/", "/account/"
 NUMBERS = itertools.count(1)
 
 # The far end of `TestWallet`: what a test changes is in `state`, what it hears is in `asked`.
@@ -101,3 +105,26 @@ class TestWallet:
             f"([uuid, value]) => {{ const wallet = window.testWallets[uuid]; return {script}; }}",
             [self.info["uuid"], value],
         )
+
+
+def button(page, wallet):
+    return page.get_by_role("button", name=wallet.info["name"])
+
+
+def said(page):
+    return page.locator("main [data-wallets-text]").first
+
+
+def is_signed_in(page) -> bool:
+    return any(row["name"] == "sessionid" for row in page.context.cookies()) and (
+        page.request.get("/api/v1/auth/wallet/me").status == 200
+    )
+
+
+def sign_in(page, wallet):
+    button(page, wallet).click()
+    page.wait_for_url(lambda url: LOGIN not in url)
+
+
+def user_of(wallet, index=0) -> User:
+    return SocialAccount.objects.get(uid=wallet.addresses[index]).user
