@@ -66,6 +66,7 @@ def fast(path=URL, **headers):
 
 def fast_answers(web, path=URL, headers=None):
     """The answer, and that of Django to the same question in another order of bytes."""
+    headers = {"Accept-Encoding": "identity"} | (headers or {})
     through = web.get(path, headers=headers)
     joined = "&" if "?" in path else "?"
     # An empty parameter that Django's parser skips is one the fast lane does not take.
@@ -120,8 +121,66 @@ def test_the_held_board_is_not_sent_again_until_it_changes(web):
 
 
 def test_a_head_request_has_the_length_but_no_body(web):
-    head = web.head(URL)
-    assert (head.content, head.headers["content-length"]) == (b"", str(len(web.get(URL).content)))
+    for coding in ("identity", "gzip"):
+        asked = {"Accept-Encoding": coding}
+        head, got = web.head(URL, headers=asked), web.get(URL, headers=asked)
+        assert head.content == b""
+        assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_a_compressed_body_says_the_same_under_a_weak_tag(web):
+    plain = web.get(URL, headers={"Accept-Encoding": "identity"})
+    packed = web.get(URL, headers={"Accept-Encoding": "br;q=1.0, gzip;q=0.8"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    assert packed.headers["etag"] == "W/" + plain.headers["etag"]
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept, Accept-Encoding"
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_either_tag_spares_either_body_in_both_lanes(web, coding):
+    tag = web.get(URL, headers={"Accept-Encoding": coding}).headers["etag"]
+    for accepted in ("identity", "gzip"):
+        headers = {"If-None-Match": tag, "Accept-Encoding": accepted}
+        for answer in fast_answers(web, headers=headers):
+            assert (answer.status_code, answer.content) == (304, b"")
+            assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("coding", ["", "br", "gzip;q=0", "GZIP ; Q=0.000", "*", "xgzip"])
+def test_whoever_does_not_name_gzip_gets_the_plain_body(coding):
+    assert not fastlane.takes_gzip(coding)
+    assert fastlane.takes_gzip("deflate, GZip; q=0.5")
+    assert not fastlane.takes_gzip(None)
+
+
+def test_a_board_is_compressed_once_for_each_version(web):
+    first = web.get(URL).headers["etag"]
+    ready = fastlane._ready
+    kept = ready.packed[b""]
+    web.get(URL)
+    assert ready.packed[b""] is kept
+    publish(message(seq=9))
+    eventually(lambda: web.get(URL).headers["etag"] != first)
+    assert ready.packed[b""] != kept
+
+
+def test_a_board_of_twenty_pairs_is_small_when_compressed():
+    hearing = hub.Hub(topics.registered().values())
+    hub.install(hearing)
+    try:
+        for seq in range(20):
+            quote = message(
+                f"C{seq}_USD", seq=seq, position=seq, buy=f"{7919 * seq + 13}.7{seq % 10}"
+            )
+            hearing.fans[TOPIC].hear(quote)
+        body, _ = fastlane._ready.answer(b"") or (b"", "")
+        assert len(body) > 5_000
+        assert len(fastlane._ready.pack(b"", body)) < 1_500
+    finally:
+        hub.install(None)
 
 
 def test_posting_goes_to_django_and_is_refused(web):
