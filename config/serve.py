@@ -20,6 +20,8 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from config.websocket_protocol import RawFrames
+
 # A client that takes nothing for so long is cut off by the kernel.
 USER_TIMEOUT_MS = 10_000
 # Bytes that wait in the kernel rather than being replaced by newer values.
@@ -65,7 +67,7 @@ def server_config(*, processes: int = 1) -> Config:
         "config.asgi:application",
         loop="uvloop",
         http=EndsStreams,
-        ws="websockets-sansio",
+        ws=RawFrames if settings.LIVE_RAW_WRITES else "websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=MAX_CLIENT_FRAME,
         backlog=BACKLOG,

@@ -359,6 +359,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- Live pushes ----------------------------------------------------------------------
 # 0 flushes on every change; 0.05 to 0.1 is right above about 2,000 connections a process.
 LIVE_WINDOW_SECONDS = env.float("LIVE_WINDOW_SECONDS", default=0.0)
+LIVE_RAW_WRITES = env.bool("LIVE_RAW_WRITES", default=True)
 LIVE_MAX_CONNECTIONS_PER_ADDRESS = env.int("LIVE_MAX_CONNECTIONS_PER_ADDRESS", default=100)
 LIVE_MAX_CONNECTIONS_PER_USER = env.int("LIVE_MAX_CONNECTIONS_PER_USER", default=50)
 

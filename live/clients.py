@@ -11,15 +11,18 @@ from live.hub import Hub
 from live.limits import MAX_TOPICS, client_address
 from live.protocol import NOT_ALLOWED, NOT_SIGNED_IN, Refused, Request, too_many
 from live.scopes import Scope, User, user_of
+from live.wires import Wire
 
 
 class Client:
     """One connection's dealings with ``hub``. All methods but ``leave`` raise ``Refused``."""
 
-    def __init__(self, hub: Hub, scope: Scope, send: Send, frame: Framer) -> None:
+    def __init__(
+        self, hub: Hub, scope: Scope, send: Send, frame: Framer, wire: Wire | None = None
+    ) -> None:
         self.hub = hub
         self.scope = scope
-        self.connection = Connection(send, frame, hub.counters)
+        self.connection = Connection(send, frame, hub.counters, wire)
         self.address: str | None = None
         self.user: User | None = None
 

@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from live.board import Event
-from live.frames import AsgiMessage, Framer
+from live.frames import AsgiMessage, Framer, Frames
 from live.metrics import Counters
+from live.wires import Wire
 
 if TYPE_CHECKING:
     from live.fanout import Fan
@@ -55,10 +56,13 @@ class Subscription:
 class Connection:
     """A client's writer and its subscriptions, by topic name. ``send`` is the server's own."""
 
-    __slots__ = ("busy", "closed", "counters", "frame", "lost", "send", "subscriptions")
+    __slots__ = ("busy", "closed", "counters", "frame", "lost", "send", "subscriptions", "wire")
 
-    def __init__(self, send: Send, frame: Framer, counters: Counters) -> None:
+    def __init__(
+        self, send: Send, frame: Framer, counters: Counters, wire: Wire | None = None
+    ) -> None:
         self.send = send
+        self.wire = wire
         self.frame = frame
         self.counters = counters
         self.subscriptions: dict[str, Subscription] = {}
@@ -67,10 +71,30 @@ class Connection:
         # Set when the server is going down or the socket broke: the door stops waiting for input.
         self.lost = asyncio.Event()
 
-    def write(self, frames: Sequence[AsgiMessage]) -> None:
+    @property
+    def takes_raw(self) -> bool:
+        """Whether ``write_raw`` may be called before anything else happens."""
+        return self.wire is not None and self.wire.takes_raw()
+
+    def write_raw(self, frames: Frames) -> None:
+        """Send ``frames`` past the server's framing."""
+        assert self.wire is not None
+        self.counters.frames += len(frames.messages)
+        try:
+            self.wire.write_raw(frames.raw)
+        except (OSError, RuntimeError):
+            self.close()
+
+    def write(self, frames: Frames) -> None:
         """Send ``frames`` now; not to be called while ``busy``. A broken socket ends the client."""
-        coroutine: Any = self.send(frames[0]) if len(frames) == 1 else self._send_each(frames)
-        self.counters.frames += len(frames)
+        if self.takes_raw:
+            self.write_raw(frames)
+        else:
+            self._step(frames.messages)
+
+    def _step(self, messages: Sequence[AsgiMessage]) -> None:
+        coroutine: Any = self.send(messages[0]) if len(messages) == 1 else self._send_each(messages)
+        self.counters.frames += len(messages)
         try:
             waits_for = coroutine.send(None)
         except StopIteration:
@@ -81,9 +105,9 @@ class Connection:
         self.counters.blocked += 1
         self.busy = asyncio.get_running_loop().create_task(self._finish(coroutine, waits_for))
 
-    async def _send_each(self, frames: Sequence[AsgiMessage]) -> None:
-        for frame in frames:
-            await self.send(frame)
+    async def _send_each(self, messages: Sequence[AsgiMessage]) -> None:
+        for message in messages:
+            await self.send(message)
 
     async def _finish(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
         try:
@@ -134,6 +158,27 @@ class Connection:
             subscription.fan.leave(subscription)
         self.subscriptions.clear()
         self.lost.set()
+
+
+class Burst:
+    """The frames of one chunk of a pass. Those for wires go out together, which is much cheaper.
+
+    Nothing may be awaited between the first ``add`` and ``flush``: a wire's answer would be old.
+    """
+
+    def __init__(self) -> None:
+        self._ready: list[tuple[Connection, Frames]] = []
+
+    def add(self, connection: Connection, frames: Frames) -> None:
+        if connection.takes_raw:
+            self._ready.append((connection, frames))
+        else:
+            connection.write(frames)
+
+    def flush(self) -> None:
+        for connection, frames in self._ready:
+            connection.write_raw(frames)
+        self._ready.clear()
 
 
 @types.coroutine

@@ -10,10 +10,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from live import hub
 from live.clients import Client
-from live.frames import error_event, for_websocket
+from live.frames import error_event, for_websocket, for_wire
 from live.limits import Allowance
 from live.protocol import Refused, parse, too_many
 from live.scopes import Scope
+from live.wires import wire_of
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
@@ -27,7 +28,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         hub.current().start()
-        self.client = Client(hub.current(), scope, send, for_websocket)
+        wire = wire_of(scope)
+        framer = for_websocket if wire is None else for_wire
+        self.client = Client(hub.current(), scope, send, framer, wire)
         self.allowance = Allowance()
         # Not in disconnect(): Channels skips it when a handler raises.
         try:

@@ -11,8 +11,8 @@ import json
 from collections.abc import Collection
 
 from live.board import Board
-from live.connections import Subscription
-from live.frames import AsgiMessage, Framer
+from live.connections import Burst, Subscription
+from live.frames import Framer, Frames
 from live.messages import PRIORITY, Message
 from live.metrics import Counters
 
@@ -21,7 +21,7 @@ CHUNK = 128
 
 
 # Frames of the running chunk by framer, mask and position.
-Made = dict[tuple[Framer, int, str | None], list[AsgiMessage]]
+Made = dict[tuple[Framer, int, str | None], Frames]
 
 
 class Fan:
@@ -114,6 +114,7 @@ class Fan:
     async def _pass_urgent(self) -> None:
         urgent, self.urgent = self.urgent, 0
         frames: Made = {}
+        burst = Burst()
         written = 0
         for subscription in tuple(self.subscriptions):
             owed = subscription.mask & urgent
@@ -124,17 +125,20 @@ class Fan:
                 subscription.dirty |= owed
                 self.counters.conflated += 1
                 continue
-            connection.write(self._frames(frames, connection.frame, owed, None))
+            burst.add(connection, self._frames(frames, connection.frame, owed, None))
             written += 1
             if written % CHUNK == 0:
+                burst.flush()
                 await asyncio.sleep(0)
                 frames.clear()
+        burst.flush()
 
     async def _pass_normal(self) -> None:
         changed, self.changed = self.changed, 0
         self.passing = changed
         position = self.position()
         frames: Made = {}
+        burst = Burst()
         written = 0
         for subscription in tuple(self.subscriptions):
             owed = subscription.mask & changed | subscription.dirty
@@ -149,13 +153,15 @@ class Fan:
             if subscription.throttle:
                 subscription.rest()
             whole = position if len(connection.subscriptions) == 1 else None
-            connection.write(self._frames(frames, connection.frame, owed, whole))
+            burst.add(connection, self._frames(frames, connection.frame, owed, whole))
             written += 1
             if written % CHUNK == 0:
+                burst.flush()
                 await asyncio.sleep(0)
                 frames.clear()  # later chunks carry newer values
                 if self.urgent:
                     await self._pass_urgent()
+        burst.flush()
         self.passing = 0
 
     def _frames(
@@ -164,7 +170,7 @@ class Fan:
         framer: Framer,
         mask: int,
         position: str | None,
-    ) -> list[AsgiMessage]:
+    ) -> Frames:
         key = (framer, mask, position)
         if key not in made:
             made[key] = framer(self.board.events(mask), position)

@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from live.board import Event
+from live.wires import text_frame
 
 AsgiMessage = dict[str, Any]
-Framer = Callable[[Sequence[Event], str | None], list[AsgiMessage]]
 
 
-def for_websocket(events: Sequence[Event], position: str | None = None) -> list[AsgiMessage]:
-    return [{"type": "websocket.send", "text": event.text} for event in events]
+class Frames(NamedTuple):
+    """What is sent in one go. ``raw`` says the same in bytes for a wire; empty if there is none."""
+
+    messages: list[AsgiMessage]
+    raw: bytes = b""
 
 
-def for_stream(events: Sequence[Event], position: str | None = None) -> list[AsgiMessage]:
+Framer = Callable[[Sequence[Event], str | None], Frames]
+
+
+def for_websocket(events: Sequence[Event], position: str | None = None) -> Frames:
+    return Frames([{"type": "websocket.send", "text": event.text} for event in events])
+
+
+def for_wire(events: Sequence[Event], position: str | None = None) -> Frames:
+    raw = b"".join([text_frame(event.text.encode()) for event in events])
+    return for_websocket(events)._replace(raw=raw)
+
+
+def for_stream(events: Sequence[Event], position: str | None = None) -> Frames:
     lines = [f"event: {event.name}\ndata: {event.text}\n" for event in events]
     if lines and position is not None:
         lines[-1] = f"id: {position}\n{lines[-1]}"
     body = "\n".join([*lines, ""]).encode()
-    return [{"type": "http.response.body", "body": body, "more_body": True}]
+    return Frames([{"type": "http.response.body", "body": body, "more_body": True}])
 
 
 def error_event(envelope: dict[str, Any]) -> Event:

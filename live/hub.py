@@ -18,7 +18,7 @@ from live import topics
 from live.board import Board, Event
 from live.connections import Connection
 from live.fanout import CHUNK, Fan
-from live.frames import AsgiMessage
+from live.frames import Frames
 from live.limits import Seats
 from live.link import Link
 from live.messages import Message
@@ -120,7 +120,7 @@ class Hub:
                 await asyncio.sleep(HEARTBEAT_SECONDS / TURNS)
 
     async def _beat_turn(self, connections: set[Connection]) -> None:
-        frames: dict[Any, list[AsgiMessage]] = {}
+        frames: dict[Any, Frames] = {}
         for number, connection in enumerate(tuple(connections), 1):
             # What the heartbeat promises must have been sent before it.
             connection.settle(pending=True)
@@ -130,7 +130,7 @@ class Hub:
                 await asyncio.sleep(0)
                 frames.clear()
 
-    def _heartbeat(self, frames: dict[Any, list[AsgiMessage]], to: Connection) -> list[AsgiMessage]:
+    def _heartbeat(self, frames: dict[Any, Frames], to: Connection) -> Frames:
         wanted = tuple((s.fan, s.mask) for s in to.subscriptions.values())
         key = (to.frame, wanted)
         if key not in frames:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 from uvicorn import Server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -140,9 +141,12 @@ class Running:
         return Browser(socket)
 
 
-@pytest.fixture
-def serve(django_db_blocker: Any) -> Iterator[Callable[..., Running]]:
-    """Starts a server whose topic differs from the ordinary one as told."""
+@pytest.fixture(params=[True, False], ids=["raw", "plain"])
+def serve(
+    request: pytest.FixtureRequest, settings: Settings, django_db_blocker: Any
+) -> Iterator[Callable[..., Running]]:
+    """Starts a server whose topic differs from the ordinary one as told; once for each writer."""
+    settings.LIVE_RAW_WRITES = request.param
     # Channels looks after old connections of its thread, which a test before may have left there.
     with ExitStack() as stack, django_db_blocker.unblock():
 

@@ -77,3 +77,11 @@ def test_django_answers_what_the_fast_lane_does_not(running):
     answer = httpx.get(f"http://{running.address}/admin/", timeout=DEADLINE)
     assert answer.status_code == 302
     assert "server" not in answer.headers
+
+
+def test_the_hub_writes_to_the_socket_itself_unless_told_not_to(running, settings):
+    browser = running.open()
+    running.publish(say("A", 1, 1))
+    browser.subscribe()
+    (connection,) = running.hub.connections
+    assert connection.takes_raw is settings.LIVE_RAW_WRITES
