@@ -79,7 +79,11 @@ class RatesQuery(StrictQuery):
 
 class CandlesQuery(StrictQuery):
     to = MomentField(required=False)
-    interval = serializers.ChoiceField(choices=list(INTERVALS), default="1m")
+    interval = serializers.ChoiceField(
+        choices=list(INTERVALS),
+        default="1m",
+        error_messages={"invalid_choice": f"Use one of {', '.join(INTERVALS)}."},
+    )
     limit = serializers.IntegerField(min_value=1, max_value=MAX_ROWS, default=DEFAULT_ROWS)
 
     def get_fields(self) -> dict[str, Any]:
