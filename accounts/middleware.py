@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
 from allauth.usersessions.models import UserSession
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.decorators import sync_and_async_middleware
 from redis.exceptions import RedisError
 
 from accounts.services import devices
@@ -26,27 +24,14 @@ logger = structlog.get_logger(__name__)
 SEEN_EVERY: Final = 60
 
 
-@sync_and_async_middleware
-def visitor(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+def visitor(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
     """Requests without a session cookie, as probes and programs send them, cost nothing."""
-    if iscoroutinefunction(get_response):
-        return _asynchronous(get_response)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         with timezone.override(_zone(request)):
-            response: HttpResponseBase = get_response(request)
-        return response
-
-    return answer
-
-
-def _asynchronous(
-    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
-) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
-    async def answer(request: HttpRequest) -> HttpResponseBase:
-        zone = await sync_to_async(_zone)(request) if _has_session(request) else None
-        with timezone.override(zone):
-            return await get_response(request)
+            return get_response(request)
 
     return answer
 

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
 # Loads settings and apps, so it comes before everything that needs them.
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.security.websocket import WebsocketDenier
 
 from accounts.fastlane import with_tokens
+from config.handler import OneHopHandler
 from live import hub, sse
 from live.consumers import LiveConsumer
 from live.origins import OwnOrigins
@@ -39,6 +40,8 @@ class FastLane(NamedTuple):
     application: Application
     takes: Callable[[Any], bool] = always
 
+
+django_application = OneHopHandler()
 
 FAST_LANE: dict[str, FastLane] = {
     "/api/v1/live": FastLane(with_tokens(sse.stream)),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -24,41 +20,19 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
 
 
 class StaticMiddleware(WhiteNoiseMiddleware):
-    """WhiteNoise's middleware, which under ASGI neither costs a thread nor streams from a file.
+    """WhiteNoise's middleware, whose files are no iterators, of which ASGI servers would block."""
 
-    As a plain synchronous middleware it would send every request of the site through a thread, and
-    Django warns of its file iterators (docs/decisions/0008).
-    """
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        super().__init__(get_response)  # type: ignore[no-untyped-call]
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:  # type: ignore[override]
-        if iscoroutinefunction(self):
-            return self._answer(request, self.get_response)
-        return super().__call__(request)  # type: ignore[no-untyped-call]
-
-    async def _answer(
-        self, request: HttpRequest, next_one: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-    ) -> HttpResponseBase:
-        find = self.find_file if self.autorefresh else self.files.get
-        static_file = find(request.path_info)
-        if static_file is None:
-            return await next_one(request)
-        response = self.serve(static_file, request)  # type: ignore[no-untyped-call]
-        return await asyncio.to_thread(whole, response)
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:  # type: ignore[override]
+        return whole(WhiteNoiseMiddleware.serve(static_file, request))
 
 
 def whole(response: FileResponse) -> HttpResponse:
     """The response with its file read into memory: the files are ours, small and known."""
-    try:
-        content = b"".join(response)
-    finally:
-        response.close()
+    content = b"".join(response)
+    # Not response.close(), which would tell everybody that the request is over.
+    if response.file_to_stream is not None:
+        response.file_to_stream.close()
     answer = HttpResponse(content, status=response.status_code)
     answer.headers = response.headers
     return answer

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 from prometheus_client import Counter, Histogram
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -25,26 +23,12 @@ SECONDS: Final = Histogram(
 )
 
 
-@sync_and_async_middleware
-def count_requests(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    if iscoroutinefunction(get_response):
-        return _asynchronous(get_response)
-
+def count_requests(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
     def answer(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        response: HttpResponseBase = get_response(request)
-        note(request, response.status_code, time.perf_counter() - began)
-        return response
-
-    return answer
-
-
-def _asynchronous(
-    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
-) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
-    async def answer(request: HttpRequest) -> HttpResponseBase:
-        began = time.perf_counter()
-        response = await get_response(request)
+        response = get_response(request)
         note(request, response.status_code, time.perf_counter() - began)
         return response
 

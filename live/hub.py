@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from foundation.cancellation import cancel_and_wait
 from live import topics
 from live.board import Board, Event
 from live.connections import Connection
@@ -91,9 +92,7 @@ class Hub:
     async def stop(self) -> None:
         self.drain()
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(tasks)
 
     def drain(self) -> None:
         """End every client: websockets are closed by the server, event streams by their door."""

@@ -1,8 +1,7 @@
 /** The board: live cells, filter, favourites, sorting. The server has drawn everything already. */
 
-import { showConnection } from "./connection.js";
 import { Converter } from "./converter.js";
-import { Live } from "./live.js";
+import { Live, showConnection } from "./live.js";
 import { Row } from "./row.js";
 import { refreshAges } from "./time.js";
 

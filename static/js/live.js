@@ -9,12 +9,19 @@
  * `refused` {code, message}.
  */
 
-import { serverNow, setServerTime } from "./time.js";
+import { agoText, serverNow, setServerTime } from "./time.js";
 
 const SILENCE_MS = 5000;
 const FIRST_DELAY_MS = 3000;
 const LONGEST_DELAY_MS = 30_000;
 const FAILURES_BEFORE_SSE = 3;
+const REASONS = /_/g;
+const bar = document.querySelector("[data-connection]");
+const since = document.querySelector("[data-connection-since]");
+const links = document.querySelectorAll("[data-status-link]");
+const notice = document.querySelector("[data-market-notice]");
+const reason = document.querySelector("[data-market-reason]");
+const loaded = serverNow();
 
 export class Live extends EventTarget {
   /** @param {string} topic @param {string[]} keys the keys wanted; none means all */
@@ -157,5 +164,39 @@ export class Live extends EventTarget {
     if (this.live === live && !(live === false && this.lastHeard === null)) return;
     this.live = live;
     this.dispatchEvent(new CustomEvent("connection", { detail: { live, lastHeard: this.lastHeard } }));
+  }
+}
+
+/**
+ * Show what the page knows of its connection: the quiet bar, the greyed figures, the status dot.
+ * `root` gets the class `is-lost` while there is no connection.
+ */
+export function showConnection(live, root) {
+  let lastHeard = null;
+  const describe = () => {
+    const moment = lastHeard ?? loaded;
+    since.dateTime = new Date(moment).toISOString();
+    since.textContent = agoText(serverNow() - moment);
+  };
+  setInterval(() => bar.hidden || describe(), 1000);
+  live.addEventListener("connection", ({ detail }) => {
+    lastHeard = detail.lastHeard;
+    bar.hidden = detail.live;
+    root.classList.toggle("is-lost", !detail.live);
+    nameStates(root, detail.live);
+    for (const link of links) link.dataset.connection = detail.live ? "live" : "lost";
+    if (!detail.live) describe();
+  });
+  live.addEventListener("market", ({ detail }) => {
+    notice.hidden = detail.state === "live";
+    const text = detail.reason ? ` (${detail.reason.replace(REASONS, " ")})` : "";
+    if (detail.reason !== undefined && reason.textContent !== text) reason.textContent = text;
+  });
+}
+
+/** Without a connection nobody knows whether a price is live: its word says so, and comes back. */
+function nameStates(root, connected) {
+  for (const element of root.querySelectorAll("[data-state='live'] [data-state-word]")) {
+    element.textContent = connected ? "Live" : "Last known";
   }
 }

@@ -1,7 +1,6 @@
 /** One pair's page: the live figures, the chart (loaded after them), the copy buttons. */
 
-import { showConnection } from "./connection.js";
-import { Live } from "./live.js";
+import { Live, showConnection } from "./live.js";
 import { writePrice } from "./numbers.js";
 import { Row } from "./row.js";
 import { refreshAges } from "./time.js";

@@ -40,6 +40,7 @@ REPORTER = """
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test here drives a browser; without one they are skipped, and say how to get it."""
     reason = "No Chromium found: `apt-get install chromium`, or name one in CHROMIUM."

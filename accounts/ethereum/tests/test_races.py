@@ -55,8 +55,9 @@ def test_signing_in_while_the_wallet_is_removed_is_never_a_deadlock():
         row = account_of(other).pk
         entering = prepared(Visitor(address=f"10.0.2.{number}"), other)
         entered, _ = at_once([entering, partial(unlink, user=user, wallet_id=row)])
-        # It came before the removal, or after it, as somebody new.
-        assert entered == 200
+        # It came before the removal, or after it, as somebody new. 400 is Django's answer to a
+        # session that the removal ended before its cookie was out.
+        assert entered in (200, 400)
 
 
 def test_one_nonce_by_eight_threads_in_twenty_rounds_succeeds_twenty_times():

@@ -19,6 +19,7 @@ import structlog
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
+from foundation.cancellation import cancel_and_wait
 from foundation.errors import Unavailable
 from live import messages
 from rates import constants as c
@@ -87,8 +88,7 @@ class Feed:
                 for loop in (self._listen, self._lead, self._obey, self._watch, self._publish)
             ]
             await self._stopping.wait()
-            for task in loops:
-                task.cancel()
+            await cancel_and_wait(loops)
         await self._hand_over()
 
     # --- The exchange ------------------------------------------------------------------------

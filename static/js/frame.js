@@ -1,8 +1,32 @@
-/** Keyboard shortcuts, and what Escape and a click outside close. */
+/** What works on every page: the switch between light and dark, shortcuts, what Escape closes. */
 
+const YEAR_SECONDS = 31_536_000;
+const root = document.documentElement;
 const CHORD_MS = 1000;
 const dialog = document.querySelector("#keys");
 let chordStarted = -Infinity;
+
+// A theme that was chosen is kept in a cookie, so that the first byte of the next page has it.
+function current() {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  return root.dataset.theme ?? system;
+}
+
+function choose(theme) {
+  root.dataset.theme = theme;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `theme=${theme}; Path=/; Max-Age=${YEAR_SECONDS}; SameSite=Lax${secure}`;
+  document.dispatchEvent(new CustomEvent("themechange", { detail: theme }));
+}
+
+for (const button of document.querySelectorAll("[data-theme-switch]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => choose(current() === "dark" ? "light" : "dark"));
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  if (!root.dataset.theme) document.dispatchEvent(new CustomEvent("themechange"));
+});
 
 function isTyping(target) {
   return target.closest?.("input, textarea, select, [contenteditable]") != null;
