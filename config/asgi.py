@@ -19,6 +19,7 @@ import django
 django.setup(set_prefix=False)
 
 from channels.security.websocket import WebsocketDenier
+from django.urls import get_resolver
 
 from accounts.fastlane import with_tokens
 from config.handler import OneHopHandler
@@ -42,6 +43,8 @@ class FastLane(NamedTuple):
 
 
 django_application = OneHopHandler()
+# The first request need not wait while every view is imported.
+get_resolver().url_patterns  # noqa: B018
 
 FAST_LANE: dict[str, FastLane] = {
     "/api/v1/live": FastLane(with_tokens(sse.stream)),

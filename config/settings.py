@@ -120,10 +120,9 @@ if DATABASE_POOL_SIZE:
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "foundation.valkey_cache.ValkeyCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
-        "OPTIONS": {"max_connections": 50, "socket_connect_timeout": 2, "socket_timeout": 2},
     }
 }
 # Only rare targeted events travel by channel layer; ticks go through live.hub.

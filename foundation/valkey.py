@@ -21,7 +21,7 @@ def client() -> redis.Redis:
     """The shared blocking client; answers are bytes. Raises ``redis.RedisError`` if it is down."""
     pool = redis.BlockingConnectionPool.from_url(
         settings.REDIS_URL,
-        max_connections=20,
+        max_connections=50,
         timeout=2,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=READ_TIMEOUT,

@@ -5,11 +5,11 @@ import io
 import json
 
 import pytest
-from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import ConnectionError as Down
 from rest_framework.throttling import AnonRateThrottle
 
 from foundation import valkey
+from foundation.throttling import PassesWithoutCache
 from rates.tests.desk import make_pair
 from rates.tests.quotes import message, publish
 
@@ -161,7 +161,7 @@ def test_a_cache_that_is_down_refuses_nobody(client, quoted, monkeypatch):
     def down(*args):
         raise Down
 
-    monkeypatch.setattr(RedisCache, "get", down)
+    monkeypatch.setattr(PassesWithoutCache, "_count", down)
     assert client.get(URL).status_code == 200
 
 
