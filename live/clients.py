@@ -58,7 +58,7 @@ class Client:
         subscription = self.connection.subscriptions.get(request.topic)
         if subscription is not None:
             wider = None if request.keys is None else _union(subscription.wanted, request.keys)
-            subscription.want(wider)
+            subscription.fan.want(subscription, wider)
             subscription.throttle = request.throttle
             return subscription
         if len(self.connection.subscriptions) >= MAX_TOPICS:
@@ -84,7 +84,7 @@ class Client:
             rest = frozenset(subscription.fan.known_keys()) if wanted is None else wanted
             rest -= request.keys
             if rest:
-                subscription.want(rest)
+                subscription.fan.want(subscription, rest)
                 subscription.dirty &= subscription.mask
                 return
         del self.connection.subscriptions[request.topic]

@@ -166,19 +166,29 @@ class Burst:
     Nothing may be awaited between the first ``add`` and ``flush``: a wire's answer would be old.
     """
 
-    def __init__(self) -> None:
-        self._ready: list[tuple[Connection, Frames]] = []
+    def __init__(self, counters: Counters) -> None:
+        self.counters = counters
+        self._ready: list[tuple[Connection, Wire, bytes]] = []
+        self._frames = 0
 
     def add(self, connection: Connection, frames: Frames) -> None:
-        if connection.takes_raw:
-            self._ready.append((connection, frames))
+        wire = connection.wire
+        if wire is not None and wire.takes_raw():
+            self._ready.append((connection, wire, frames.raw))
+            self._frames += len(frames.messages)
         else:
             connection.write(frames)
 
     def flush(self) -> None:
-        for connection, frames in self._ready:
-            connection.write_raw(frames)
+        """Write them all. A broken socket ends its client, and no other."""
+        for connection, wire, raw in self._ready:
+            try:
+                wire.write_raw(raw)
+            except (OSError, RuntimeError):
+                connection.close()
+        self.counters.frames += self._frames
         self._ready.clear()
+        self._frames = 0
 
 
 @types.coroutine

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Collection
 
-from live.board import Board
+from live.board import ALL_KEYS, Board, positions
 from live.connections import Burst, Subscription
 from live.frames import Framer, Frames
 from live.messages import PRIORITY, Message
@@ -32,6 +32,9 @@ class Fan:
         self.counters = counters
         self.window = window
         self.subscriptions: set[Subscription] = set()
+        # Those who want every key, and by bit those who named some: most changes are of one key.
+        self._want_all: set[Subscription] = set()
+        self._want: dict[int, set[Subscription]] = {}
         self.changed = 0
         self.urgent = 0
         self.passing = 0
@@ -60,9 +63,41 @@ class Fan:
 
     def join(self, subscription: Subscription) -> None:
         self.subscriptions.add(subscription)
+        self._file(subscription)
 
     def leave(self, subscription: Subscription) -> None:
         self.subscriptions.discard(subscription)
+        self._unfile(subscription)
+
+    def want(self, subscription: Subscription, wanted: frozenset[str] | None) -> None:
+        """Let the subscription follow ``wanted`` from now on; ``None`` is every key."""
+        joined = subscription in self.subscriptions
+        if joined:
+            self._unfile(subscription)
+        subscription.want(wanted)
+        if joined:
+            self._file(subscription)
+
+    def _file(self, subscription: Subscription) -> None:
+        if subscription.mask == ALL_KEYS:
+            self._want_all.add(subscription)
+            return
+        for index in positions(subscription.mask):
+            self._want.setdefault(1 << index, set()).add(subscription)
+
+    def _unfile(self, subscription: Subscription) -> None:
+        self._want_all.discard(subscription)
+        for index in positions(max(subscription.mask, 0)):
+            self._want.get(1 << index, set()).discard(subscription)
+
+    def _concerned(self, changed: int) -> tuple[Subscription, ...]:
+        """Everybody who wants any of ``changed``, and perhaps others.
+
+        Who owes keys from before is busy or resting, and settles that by itself.
+        """
+        if changed.bit_count() == 1:
+            return (*self._want.get(changed, ()), *self._want_all)
+        return tuple(self.subscriptions)
 
     def hear(self, message: Message) -> None:
         """Take a message of the publisher and see to it that the subscribers get it."""
@@ -81,7 +116,7 @@ class Fan:
     def _mark(self, changed: int, *, urgent: bool, new_key: bool) -> None:
         if new_key:
             for subscription in self.subscriptions:
-                subscription.mask = self.board.mask_of(subscription.wanted)
+                self.want(subscription, subscription.wanted)
         if urgent:
             self.urgent |= changed
         else:
@@ -114,9 +149,9 @@ class Fan:
     async def _pass_urgent(self) -> None:
         urgent, self.urgent = self.urgent, 0
         frames: Made = {}
-        burst = Burst()
+        burst = Burst(self.counters)
         written = 0
-        for subscription in tuple(self.subscriptions):
+        for subscription in self._concerned(urgent):
             owed = subscription.mask & urgent
             connection = subscription.connection
             if not owed or connection.closed:
@@ -138,9 +173,9 @@ class Fan:
         self.passing = changed
         position = self.position()
         frames: Made = {}
-        burst = Burst()
+        burst = Burst(self.counters)
         written = 0
-        for subscription in tuple(self.subscriptions):
+        for subscription in self._concerned(changed):
             owed = subscription.mask & changed | subscription.dirty
             connection = subscription.connection
             if not owed or connection.closed:
