@@ -18,7 +18,11 @@ from rest_framework.response import Response
 from accounts.authentication import CHALLENGE, TokenAuthentication
 from accounts.models import Scope, User
 from foundation import api_errors
+from live.protocol import NOT_SIGNED_IN
 from live.scopes import header
+
+# RFC 6455's code for a server that cannot do it now.
+TRY_LATER = 1013
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -36,7 +40,8 @@ def with_tokens(application: Application) -> Application:
         try:
             found = await _identify(scope)
         except (APIException, InterfaceError, OperationalError) as problem:
-            await _refuse(problem, send)
+            refuse = _refuse_socket if scope["type"] == "websocket" else _refuse
+            await refuse(problem, send)
             return
         await application(scope if found is None else {**scope, "user": found}, receive, send)
 
@@ -46,21 +51,37 @@ def with_tokens(application: Application) -> Application:
 @database_sync_to_async
 def _identify(scope: Any) -> User | AnonymousUser | None:
     """Who the token makes of its holder, by the rules of the API; ``None`` without a token."""
-    # The body is nothing to us, and must stay unread for whoever comes next.
-    found = TokenAuthentication().authenticate(Request(ASGIRequest(scope, BytesIO())))
+    # The body is nothing to us, and must stay unread for whoever comes next. A websocket begins as
+    # a GET, and says no method.
+    request = ASGIRequest({"method": "GET", **scope}, BytesIO())
+    found = TokenAuthentication().authenticate(Request(request))
     if found is None:
         return None
     user, token = found
     return user if Scope.READ in token.scopes else AnonymousUser()
 
 
+async def _refuse_socket(problem: Exception, send: Any) -> None:
+    """Accepts first, since no client can read why a handshake was refused."""
+    response = _answer(problem)
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": json.dumps(response.data)})
+    code = TRY_LATER if response.status_code >= 500 else NOT_SIGNED_IN
+    await send({"type": "websocket.close", "code": code})
+
+
 async def _refuse(problem: Exception, send: Any) -> None:
-    if isinstance(problem, AuthenticationFailed):
-        problem.auth_header = CHALLENGE  # type: ignore[attr-defined]  # DRF's views set it too
-    response = api_errors.handle(problem, {})
-    assert isinstance(response, Response), "one of the exceptions that are known there"
+    response = _answer(problem)
     told = [(name.lower().encode(), value.encode()) for name, value in response.items()]
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *told]
     start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": json.dumps(response.data).encode()})
+
+
+def _answer(problem: Exception) -> Response:
+    if isinstance(problem, AuthenticationFailed):
+        problem.auth_header = CHALLENGE  # type: ignore[attr-defined]  # DRF's views set it too
+    response = api_errors.handle(problem, {})
+    assert isinstance(response, Response), "one of the exceptions that are known there"
+    return response

@@ -10,7 +10,7 @@ from allauth.account.signals import user_signed_up
 from allauth.core import context
 from allauth.socialaccount.models import SocialAccount
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.services import roles, sessions, wallets
 from accounts.signals import wallet_linked, wallet_unlinked
+from live import control
 
 
 @receiver(post_save, sender=SocialAccount)
@@ -53,6 +54,13 @@ def announce_unlinked(instance: SocialAccount, **kwargs: Any) -> None:
 @receiver(user_logged_in)
 def keep_session(request: HttpRequest, **kwargs: Any) -> None:
     sessions.keep_after_sign_in(request.session)
+
+
+@receiver(user_logged_out)
+def hang_up(request: HttpRequest | None, **kwargs: Any) -> None:
+    """What the session may hear ends with it, on every page that is still open."""
+    if request is not None and (key := request.session.session_key):
+        transaction.on_commit(partial(control.end_session, key), robust=True)
 
 
 @receiver(user_signed_up)

@@ -52,7 +52,7 @@ FAST_LANE: dict[str, FastLane] = {
 }
 
 WEBSOCKETS: dict[str, Application] = {
-    "/ws/live": OwnOrigins(LiveConsumer.as_asgi()),
+    "/ws/live": OwnOrigins(with_tokens(LiveConsumer.as_asgi())),
 }
 refuse: Application = WebsocketDenier.as_asgi()
 

@@ -28,7 +28,7 @@ logger = structlog.get_logger(__name__)
 COUNT: Final = """
 local now = tonumber(redis.call('GET', KEYS[1]) or 0)
 local last = tonumber(redis.call('GET', KEYS[2]) or 0)
-if now + last * tonumber(ARGV[1]) >= tonumber(ARGV[2]) then return {0, now, last} end
+if now + 1 + last * tonumber(ARGV[1]) > tonumber(ARGV[2]) then return {0, now, last} end
 redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return {1, now + 1, last}
@@ -68,12 +68,14 @@ class PassesWithoutCache(SimpleRateThrottle):
 
 
 def _wait(now: int, last: int, limit: int, period: int, passed: float) -> float | None:
-    """When the window covers little enough of what was counted."""
-    if now < limit and last:
-        # now + last * (1 - t / period) < limit, solved for t
-        return max(period * (1 - (limit - now) / last) - passed, 0.0)
+    """When the window covers so little of what was counted that one more fits."""
+    if now < limit:
+        # now + 1 + last * (1 - t / period) <= limit, solved for t
+        return max(period * (1 - (limit - now - 1) / last) - passed, 0.0)
+    if limit == 0:
+        return None
     # Only in the next period, of which this one is then the last.
-    return period - passed + max(period * (1 - limit / now), 0.0) if now else None
+    return period - passed + max(period * (1 - (limit - 1) / now), 0.0)
 
 
 class AnonThrottle(PassesWithoutCache, AnonRateThrottle):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +46,7 @@ class Board:
         self.epoch = 0
         self.version = 0
         self.dropped = 0
-        self.loaded = False
+        self.first_values = asyncio.Event()
         self.silent = False
         self.heard_at = clock()
         self.held: dict[str, Message] = {}
@@ -56,6 +57,11 @@ class Board:
         self._data: list[str] = [""]
         self._meta: list[str] = [""]
         self._promised = (0, 0)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a snapshot was read."""
+        return self.first_values.is_set()
 
     @property
     def latest(self) -> Mapping[str, Message]:

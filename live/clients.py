@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
+
 from channels.db import database_sync_to_async
 
+from live import topics
 from live.connections import Connection, Send, Subscription
+from live.control import Order, digest
 from live.fanout import Fan
-from live.frames import Framer
+from live.frames import Framer, error_event
 from live.hub import Hub
 from live.limits import MAX_TOPICS, client_address
 from live.protocol import NOT_ALLOWED, NOT_SIGNED_IN, Refused, Request, too_many
-from live.scopes import Scope, User, user_of
+from live.scopes import Scope, User, session_key, user_of
+from live.topics import Topic
 from live.wires import Wire
 
 
@@ -25,6 +30,9 @@ class Client:
         self.connection = Connection(send, frame, hub.counters, wire)
         self.address: str | None = None
         self.user: User | None = None
+        self.session = ""
+        # Set by doors whose socket has to be closed with a reason.
+        self.close: Callable[[Refused], Awaitable[None]] | None = None
 
     def arrive(self) -> None:
         """Take a seat."""
@@ -45,7 +53,31 @@ class Client:
             self.address = None
         if self.user is not None and self.user.is_authenticated:
             self.hub.users.free(self.user.pk)
+        self.hub.known.discard(self)
         self.user = None
+
+    def is_meant(self, order: Order) -> bool:
+        if order.session:
+            return order.session == self.session
+        is_user = self.user is not None and bool(order.user) and str(self.user.pk) == order.user
+        return is_user and (not order.topic or order.topic in self.connection.subscriptions)
+
+    async def expel(self, topic: str) -> None:
+        """Tell the client what it lost, and take it: one topic, or the connection."""
+        if topic:
+            lost = "You may not hear this topic any more."
+            gone = Refused(lost, code="permission_withdrawn", fields={"topic": [topic]}, close=None)
+            subscription = self.connection.subscriptions.pop(topic, None)
+            if subscription is not None:
+                subscription.fan.leave(subscription)
+            await self.connection.say(error_event(gone.envelope()))
+            return
+        gone = Refused("This session has ended.", code="signed_out", close=NOT_SIGNED_IN)
+        if self.close is not None:
+            await self.close(gone)
+            return
+        await self.connection.say(error_event(gone.envelope()))
+        self.connection.close()
 
     async def subscribe(self, request: Request) -> None:
         """Join the topic, or widen the keys already wanted, and send what the client lacks."""
@@ -92,15 +124,27 @@ class Client:
 
     async def permitted(self, request: Request) -> Fan:
         """The topic that ``request`` names, if it exists, has these keys and may be heard."""
-        fan = self.hub.fans.get(request.topic)
-        if fan is None:
-            known = ", ".join(sorted(self.hub.fans)) or "none"
+        topic = self.hub.topic(request.topic)
+        if topic is None:
+            known = ", ".join(sorted(self._names())) or "none"
             reasons = [f"Unknown: {request.topic[:64]}. Known: {known}."]
             raise Refused("No such topic.", code="unknown_topic", fields={"topic": reasons})
+        if not topic.public:
+            await self._check_user(topic)
+        heard = topic.name in self.hub.fans
+        fan = await self.hub.open(topic)
+        if not heard and not topic.public:
+            # While the values were read, the permission may have been withdrawn.
+            await self._check_user(topic)
         self._check_keys(fan, request.keys)
-        if not fan.board.topic.public:
-            await self._check_user(fan)
         return fan
+
+    def _names(self) -> Iterable[str]:
+        """What may be asked for. Names that others listen to are nobody else's business."""
+        families = topics.families().values()
+        prefixes = tuple(family.prefix for family in families)
+        always = (name for name in self.hub.fans if not name.startswith(prefixes))
+        return (*always, *(family.form for family in families))
 
     def _check_keys(self, fan: Fan, keys: frozenset[str] | None) -> None:
         known = fan.known_keys()
@@ -111,9 +155,8 @@ class Client:
             fields = {"keys": reasons}
             raise Refused("No such key.", code="unknown_key", fields=fields, close=None)
 
-    async def _check_user(self, fan: Fan) -> None:
+    async def _check_user(self, topic: Topic) -> None:
         user = await self._identify()
-        topic = fan.board.topic
         if await database_sync_to_async(topic.may_subscribe)(user, topic.name):
             return
         if not user.is_authenticated:
@@ -125,8 +168,11 @@ class Client:
     async def _identify(self) -> User:
         if self.user is None:
             user = await user_of(self.scope)
-            if user.is_authenticated and not self.hub.users.take(user.pk):
-                raise too_many("Too many connections of this user.", "too_many_connections")
+            if user.is_authenticated:
+                if not self.hub.users.take(user.pk):
+                    raise too_many("Too many connections of this user.", "too_many_connections")
+                self.session = digest(session_key(self.scope))
+                self.hub.known.add(self)
             self.user = user
         return self.user
 

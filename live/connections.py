@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Send = Callable[[AsgiMessage], Awaitable[None]]
 
+# Who hears changes knows that the line is alive; what else a heartbeat says can wait so many turns.
+MAX_SKIPPED = 4
+
 
 class Subscription:
     """One client's interest in one topic. ``mask`` are the keys wanted, ``dirty`` the keys owed."""
@@ -56,7 +59,18 @@ class Subscription:
 class Connection:
     """A client's writer and its subscriptions, by topic name. ``send`` is the server's own."""
 
-    __slots__ = ("busy", "closed", "counters", "frame", "lost", "send", "subscriptions", "wire")
+    __slots__ = (
+        "busy",
+        "closed",
+        "counters",
+        "frame",
+        "lively",
+        "lost",
+        "send",
+        "skipped",
+        "subscriptions",
+        "wire",
+    )
 
     def __init__(
         self, send: Send, frame: Framer, counters: Counters, wire: Wire | None = None
@@ -68,6 +82,10 @@ class Connection:
         self.subscriptions: dict[str, Subscription] = {}
         self.busy: asyncio.Task[None] | None = None
         self.closed = False
+        # Whether it was written to since its last turn to be sent a heartbeat, and how many turns
+        # it went without for that reason.
+        self.lively = False
+        self.skipped = MAX_SKIPPED
         # Set when the server is going down or the socket broke: the door stops waiting for input.
         self.lost = asyncio.Event()
 
@@ -87,6 +105,7 @@ class Connection:
 
     def write(self, frames: Frames) -> None:
         """Send ``frames`` now; not to be called while ``busy``. A broken socket ends the client."""
+        self.lively = True
         if self.takes_raw:
             self.write_raw(frames)
         else:
@@ -151,6 +170,15 @@ class Connection:
         if not self.closed:
             self.write(self.frame([event], None))
 
+    def needs_heartbeat(self) -> bool:
+        """Whether this turn's heartbeat is for this client; the first one always is."""
+        lively, self.lively = self.lively, False
+        if lively and self.skipped < MAX_SKIPPED:
+            self.skipped += 1
+            return False
+        self.skipped = 0
+        return not self.closed
+
     def close(self) -> None:
         """Forget the client: nothing more is written to it. Its socket is the door's business."""
         self.closed = True
@@ -182,6 +210,7 @@ class Burst:
     def flush(self) -> None:
         """Write them all. A broken socket ends its client, and no other."""
         for connection, wire, raw in self._ready:
+            connection.lively = True
             try:
                 wire.write_raw(raw)
             except (OSError, RuntimeError):

@@ -31,6 +31,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         wire = wire_of(scope)
         framer = for_websocket if wire is None else for_wire
         self.client = Client(hub.current(), scope, send, framer, wire)
+        self.client.close = self._refuse
         self.allowance = Allowance()
         # Not in disconnect(): Channels skips it when a handler raises.
         try:

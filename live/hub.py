@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
 
 from foundation.cancellation import cancel_and_wait
-from live import topics
+from live import control, topics
 from live.board import Board, Event
 from live.connections import Connection
 from live.fanout import CHUNK, Fan
@@ -29,8 +31,28 @@ from live.topics import Topic
 logger = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
+# A topic of a family is heard this much longer than anybody listens: pages are reloaded.
+LINGER = 10.0
+# A subscriber waits so long for the first values of such a topic, and then begins with none.
+FIRST_VALUES = 2.0
 # Clients beat in turns, so that thousands of heartbeats never stand in the way of one change.
 TURNS = 20
+
+
+class Expellable(Protocol):
+    """A client whose user is known, so that somebody may order it away."""
+
+    def is_meant(self, order: control.Order) -> bool: ...
+
+    async def expel(self, topic: str) -> None: ...
+
+
+@dataclass
+class Opened:
+    """A topic of a family that is heard: the task of its fan, and since when nobody listens."""
+
+    running: asyncio.Task[None]
+    idle_since: float = 0.0
 
 
 class Hub:
@@ -40,10 +62,14 @@ class Hub:
         self.counters = Counters()
         window = settings.LIVE_WINDOW_SECONDS
         self.fans = {topic.name: Fan(Board(topic), self.counters, window) for topic in registered}
-        self.link = Link(self.fans.values(), self.counters)
+        self.window = window
+        self.link = Link(self.fans.values(), self.counters, self._obey)
         self.addresses = Seats(lambda: int(settings.LIVE_MAX_CONNECTIONS_PER_ADDRESS))
         self.users = Seats(lambda: int(settings.LIVE_MAX_CONNECTIONS_PER_USER))
         self.connections: dict[Connection, int] = {}
+        self.known: set[Expellable] = set()
+        self._opened: dict[str, Opened] = {}
+        self._expelling: set[asyncio.Task[None]] = set()
         self._turn = cycle(range(TURNS))
         self._turns: list[set[Connection]] = [set() for _ in range(TURNS)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -68,16 +94,66 @@ class Hub:
 
     @property
     def ready(self) -> bool:
-        """Whether every topic's snapshot was read at least once."""
-        return all(fan.board.loaded for fan in self.fans.values())
+        """Whether the snapshot of every topic that is always heard was read at least once."""
+        always = (fan for name, fan in self.fans.items() if name not in self._opened)
+        return all(fan.board.loaded for fan in always)
 
     def figures(self) -> Figures:
         now = time.monotonic()
+        # Topics of families are as many as clients like, so they have no figures of their own.
         figures = [
             TopicFigures(name, len(fan.subscriptions), fan.board.dropped, now - fan.board.heard_at)
             for name, fan in self.fans.items()
+            if name not in self._opened
         ]
         return Figures(len(self.connections), self.link.connected, self.counters, figures)
+
+    # --- Topics of families --------------------------------------------------
+
+    def topic(self, name: str) -> Topic | None:
+        """The topic of that name, heard or not; ``None`` if there is none."""
+        fan = self.fans.get(name)
+        return fan.board.topic if fan is not None else topics.make(name)
+
+    async def open(self, topic: Topic) -> Fan:
+        """The fan of ``topic``, heard from now on and for as long as somebody listens."""
+        fan = self.fans.get(topic.name)
+        if fan is None:
+            fan = self.fans[topic.name] = Fan(Board(topic), self.counters, self.window)
+            loop = asyncio.get_running_loop()
+            self._opened[topic.name] = Opened(loop.create_task(_keep_alive(fan.run)))
+            await self.link.add(fan)
+        if topic.name in self._opened:
+            self._opened[topic.name].idle_since = time.monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_VALUES):
+                    await fan.board.first_values.wait()
+        return fan
+
+    async def _close_idle(self) -> None:
+        now = time.monotonic()
+        for name, opened in tuple(self._opened.items()):
+            if self.fans[name].subscriptions:
+                opened.idle_since = now
+            elif now - opened.idle_since > LINGER:
+                opened.running.cancel()
+                del self._opened[name]
+                await self.link.remove(self.fans.pop(name))
+
+    # --- Orders --------------------------------------------------------------
+
+    def _obey(self, raw: bytes) -> None:
+        """Do what another process has ordered: end clients, or take a topic from them."""
+        try:
+            order = control.read(raw)
+        except (ValueError, TypeError) as problem:
+            self.counters.malformed += 1
+            logger.warning("order_unreadable", error=str(problem))
+            return
+        for client in [client for client in self.known if client.is_meant(order)]:
+            task = asyncio.get_running_loop().create_task(client.expel(order.topic))
+            self._expelling.add(task)
+            task.add_done_callback(self._expelling.discard)
 
     # --- Living --------------------------------------------------------------
 
@@ -91,7 +167,8 @@ class Hub:
 
     async def stop(self) -> None:
         self.drain()
-        tasks, self._tasks = self._tasks, []
+        tasks = [*self._tasks, *(opened.running for opened in self._opened.values())]
+        self._tasks = []
         await cancel_and_wait(tasks)
 
     def drain(self) -> None:
@@ -112,20 +189,26 @@ class Hub:
     async def _beat(self) -> None:
         """Look for silent publishers, and tell each client regularly what it should hold."""
         while True:
+            await self._close_idle()
             for turn in self._turns:
-                for fan in self.fans.values():
+                for fan in tuple(self.fans.values()):
                     fan.check_silence()
                 await self._beat_turn(turn)
                 await asyncio.sleep(HEARTBEAT_SECONDS / TURNS)
 
     async def _beat_turn(self, connections: set[Connection]) -> None:
         frames: dict[Any, Frames] = {}
-        for number, connection in enumerate(tuple(connections), 1):
+        told = 0
+        for connection in tuple(connections):
+            if not connection.needs_heartbeat():
+                continue
             # What the heartbeat promises must have been sent before it.
             connection.settle(pending=True)
             if connection.busy is None and not connection.closed:
                 connection.write(self._heartbeat(frames, connection))
-            if number % CHUNK == 0:
+            connection.lively = False
+            told += 1
+            if told % CHUNK == 0:
                 await asyncio.sleep(0)
                 frames.clear()
 

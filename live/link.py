@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import redis.asyncio
@@ -22,9 +22,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from live.control import CONTROL
 from live.fanout import Fan
 from live.messages import decode
 from live.metrics import Counters
+from live.topics import Read
 
 logger = structlog.get_logger(__name__)
 
@@ -32,19 +34,48 @@ PING_EVERY = 1.0
 # A link that answers nothing for so long is taken for half open.
 SILENT_AFTER = 3.0
 MAX_BACKOFF = 0.25
+# Reading snapshots from elsewhere, after a reconnect all at once, must not crowd out requests.
+READS_AT_ONCE = 4
 
 
 class Link:
-    """Feeds ``fans`` from Valkey until its ``run`` is cancelled."""
+    """Feeds ``fans`` from Valkey until its ``run`` is cancelled; ``obey`` gets control messages."""
 
-    def __init__(self, fans: Iterable[Fan], counters: Counters) -> None:
+    def __init__(
+        self, fans: Iterable[Fan], counters: Counters, obey: Callable[[bytes], None]
+    ) -> None:
         self.by_channel = {fan.board.topic.channel.encode(): fan for fan in fans}
         self.counters = counters
+        self.obey = obey
         self.connected = False
         self._heard_at = 0.0
+        self._pubsub: PubSub | None = None
+        self._reading = asyncio.Semaphore(READS_AT_ONCE)
+        self._reads: set[asyncio.Task[None]] = set()
+
+    async def add(self, fan: Fan) -> None:
+        """Hear one more topic. What it holds comes when Valkey has confirmed, or is back."""
+        channel = fan.board.topic.channel
+        self.by_channel[channel.encode()] = fan
+        if self._pubsub is None:
+            self._read_soon(fan)
+            return
+        try:
+            await self._pubsub.subscribe(channel)
+        except (RedisError, OSError):
+            # The session has found out too, and subscribes to everything when it is back.
+            self._read_soon(fan)
+
+    async def remove(self, fan: Fan) -> None:
+        channel = fan.board.topic.channel
+        self.by_channel.pop(channel.encode(), None)
+        if self._pubsub is None:
+            return
+        with suppress(RedisError, OSError):
+            await self._pubsub.unsubscribe(channel)
 
     async def run(self) -> None:
-        while self.by_channel:
+        while True:
             try:
                 await self._session()
             except (RedisError, OSError) as error:
@@ -52,7 +83,7 @@ class Link:
                     logger.warning("valkey_lost", error=str(error))
                     self.counters.reconnects += 1
             finally:
-                self.connected = False
+                self.connected, self._pubsub = False, None
             await asyncio.sleep(random.uniform(MAX_BACKOFF / 5, MAX_BACKOFF))
 
     async def _session(self) -> None:
@@ -68,7 +99,8 @@ class Link:
             pubsub = client.pubsub()
             stack.push_async_callback(pubsub.aclose)
             await self._subscribe(pubsub)
-            for fan in self.by_channel.values():
+            self._pubsub = pubsub
+            for fan in tuple(self.by_channel.values()):
                 await self._load(client, fan)
             self.connected = True
             while True:
@@ -76,8 +108,9 @@ class Link:
 
     async def _subscribe(self, pubsub: PubSub) -> None:
         self._heard_at = time.monotonic()
-        await pubsub.subscribe(*self.by_channel)
-        missing = len(self.by_channel)
+        channels = (CONTROL, *self.by_channel)
+        await pubsub.subscribe(*channels)
+        missing = len(channels)
         while missing:
             message = await self._next(pubsub)
             if message is not None and message["type"] == "subscribe":
@@ -88,6 +121,11 @@ class Link:
     async def _listen(self, client: redis.asyncio.Redis, pubsub: PubSub) -> None:
         message = await self._next(pubsub)
         if message is None:
+            return
+        fan = self.by_channel.get(message["channel"])
+        if message["type"] == "subscribe":
+            if fan is not None and not fan.board.loaded:
+                await self._load(client, fan)
             return
         fan = self._hear(message)
         if fan is not None and fan.board.has_gap():
@@ -109,6 +147,9 @@ class Link:
         return None
 
     def _hear(self, message: dict[str, Any]) -> Fan | None:
+        if message["channel"] == CONTROL and message["type"] == "message":
+            self.obey(message["data"])
+            return None
         fan = self.by_channel.get(message["channel"]) if message["type"] == "message" else None
         if fan is None:
             return None
@@ -121,13 +162,35 @@ class Link:
 
     async def _load(self, client: redis.asyncio.Redis, fan: Fan) -> None:
         """Apply the snapshot. What it lacks is kept: an emptied hash never erases."""
+        if not isinstance(fan.board.topic.snapshot, str):
+            self._read_soon(fan)
+            return
         stored: Any = await client.hgetall(fan.board.topic.snapshot)
         for raw in stored.values():
             try:
                 fan.load(decode(raw))
             except ValueError as error:
                 self._report(fan, error)
-        fan.board.loaded = True
+        fan.board.first_values.set()
+
+    def _read_soon(self, fan: Fan) -> None:
+        """In a task, since a slow database must not hold up what other topics say."""
+        if isinstance(fan.board.topic.snapshot, str):
+            return
+        task = asyncio.get_running_loop().create_task(self._read(fan, fan.board.topic.snapshot))
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+
+    async def _read(self, fan: Fan, read: Read) -> None:
+        try:
+            async with self._reading:
+                found = await read()
+        except Exception:  # an app's mistake, or its database is away: the values that come count
+            logger.exception("snapshot_failed", topic=fan.board.topic.name)
+            return
+        for message in found:
+            fan.load(message)
+        fan.board.first_values.set()
 
     def _report(self, fan: Fan, error: ValueError) -> None:
         self.counters.malformed += 1

@@ -34,6 +34,6 @@ def _fill(
 ) -> None:
     for message in messages:
         encoded = message.encode()
-        if message.flag != ALIVE:
+        if message.flag != ALIVE and isinstance(topic.snapshot, str):
             pipeline.hset(topic.snapshot, message.key, encoded)
         pipeline.publish(topic.channel, encoded)

@@ -29,11 +29,16 @@ async def user_of(scope: Scope) -> User:
     return known if known is not None else await _user_of_session(scope)
 
 
+def session_key(scope: Scope) -> str:
+    """The key that the request's cookie names, whether or not there is such a session."""
+    cookies = parse_cookie(header(scope, b"cookie") or "")
+    return cookies.get(settings.SESSION_COOKIE_NAME, "")
+
+
 @database_sync_to_async
 def _user_of_session(scope: Scope) -> User:
     """Reads the session store, and the user's row."""
-    cookies = parse_cookie(header(scope, b"cookie") or "")
     engine = import_module(settings.SESSION_ENGINE)
     request = HttpRequest()
-    request.session = engine.SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
+    request.session = engine.SessionStore(session_key(scope) or None)
     return get_user(request)

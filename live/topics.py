@@ -8,7 +8,7 @@ live. A gap in ``seq`` is not loss: values are absolute, and a slow reader gets 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from live.messages import Message
 
 Check = Callable[[Any, str], bool]
+Read = Callable[[], Awaitable[Iterable[Message]]]
 
 
 def everyone(user: Any, topic_name: str) -> bool:
@@ -27,7 +28,8 @@ def everyone(user: Any, topic_name: str) -> bool:
 class Topic:
     """One stream of keyed values, where it stands in Valkey and who may hear it.
 
-    ``channel`` carries ``Message.encode()``, ``snapshot`` is a hash of key to the same bytes.
+    ``channel`` carries ``Message.encode()``. ``snapshot`` names a hash of key to the same bytes, or
+    reads the newest values from wherever they are kept.
     ``silent_after`` is in seconds: a publisher that says nothing for longer is taken for dead and
     every key, ``*`` included, is shown as ``stale_form`` makes it (ready JSON: data, meta).
     ``known_keys`` is called for each subscription that names keys, so it must not block; without
@@ -36,7 +38,7 @@ class Topic:
 
     name: str
     channel: str
-    snapshot: str
+    snapshot: str | Read
     state_event: str
     may_subscribe: Check = everyone
     silent_after: float | None = None
@@ -48,7 +50,21 @@ class Topic:
         return self.may_subscribe is everyone
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Family:
+    """Topics of one kind, too many to be heard all the time: only those somebody listens to are.
+
+    ``make`` gets a whole name and answers ``None`` where no such topic can be; it must not block.
+    ``form`` describes the names to people: ``chain:<id>``.
+    """
+
+    prefix: str
+    form: str
+    make: Callable[[str], Topic | None]
+
+
 _topics: dict[str, Topic] = {}
+_families: dict[str, Family] = {}
 
 
 def register(topic: Topic) -> None:
@@ -60,3 +76,21 @@ def register(topic: Topic) -> None:
 
 def registered() -> Mapping[str, Topic]:
     return MappingProxyType(_topics)
+
+
+def register_family(family: Family) -> None:
+    """Make ``family`` known to every hub. Raises ``ValueError`` for a prefix in use."""
+    if family.prefix in _families:
+        raise ValueError(f"a family {family.prefix!r} is registered already")
+    _families[family.prefix] = family
+
+
+def families() -> Mapping[str, Family]:
+    """By prefix, the colon included."""
+    return MappingProxyType(_families)
+
+
+def make(name: str) -> Topic | None:
+    """The topic of a family that is called ``name``, if there can be one."""
+    family = _families.get(name[: name.find(":") + 1])
+    return family.make(name) if family is not None else None

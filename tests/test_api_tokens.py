@@ -211,3 +211,36 @@ async def test_the_event_stream_knows_who_holds_a_token_that_reads(scope, known)
 async def test_the_event_stream_without_a_token_asks_nobody():
     sent, listener = await listen()
     assert (sent[0]["status"], listener) == (200, None)
+
+
+# --- The websocket ------------------------------------------------------------------------
+
+
+async def connect(secret):
+    """What a websocket with this token is sent, and who listens if somebody may."""
+    sent, seen = [], []
+
+    async def inner(scope, receive, send):
+        seen.append(scope["user"])
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {secret}".encode())]
+    scope = {"type": "websocket", "path": "/ws/live", "headers": headers, "query_string": b""}
+    await with_tokens(inner)(scope, None, send)
+    return sent, seen[0] if seen else None
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_websocket_with_a_wrong_token_is_told_why_and_closed():
+    (accepted, told, closed), listener = await connect("qs_" + "a" * 43)
+    assert (accepted["type"], closed["code"], listener) == ("websocket.accept", 4401, None)
+    assert json.loads(told["text"])["error"]["code"] == "invalid_token"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_websocket_knows_who_holds_a_token_that_reads():
+    user = await sync_to_async(User.objects.create_user)("customer")
+    _, secret = await sync_to_async(make)(user, Scope.READ)
+    assert await connect(secret) == ([], user)

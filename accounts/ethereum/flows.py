@@ -33,16 +33,18 @@ from accounts.services.wallets import PROVIDER_ID
 from foundation.errors import Conflict, Forbidden, Unauthenticated
 
 
-def sign_in(request: HttpRequest, wallet: ProvenWallet) -> None:
+def sign_in(request: HttpRequest, wallet: ProvenWallet, destination: str = "") -> None:
     """Sign the wallet's user in, made now if this is the first time; the session's key changes.
 
+    ``destination`` is where somebody goes who has to enter a second factor first; one outside of
+    this site is forgotten.
     Raises ``Unauthenticated`` (``account_inactive``, ``mfa_required``) and ``Forbidden``
     (``signup_closed``).
     """
     # One commit instead of nine: each waits for the disk.
     with transaction.atomic():
         _require_welcome(request, wallet)
-        _complete(request, wallet, AuthProcess.LOGIN)
+        _complete(request, wallet, AuthProcess.LOGIN, destination)
     if not request.user.is_authenticated:
         if stagekit.get_pending_stage(request) is not None:
             message = "Enter your second factor at /accounts/2fa/authenticate/."
@@ -52,7 +54,7 @@ def sign_in(request: HttpRequest, wallet: ProvenWallet) -> None:
     request.session[CHAIN_KEY] = wallet.chain_id
 
 
-def connect(request: HttpRequest, wallet: ProvenWallet) -> None:
+def connect(request: HttpRequest, wallet: ProvenWallet, destination: str = "") -> None:
     """Link the wallet to who is signed in. Needs a recent proof of presence.
 
     Raises ``Unauthenticated`` (``reauthentication_required``) and ``Conflict``
@@ -66,7 +68,7 @@ def connect(request: HttpRequest, wallet: ProvenWallet) -> None:
         _complete(request, wallet, AuthProcess.CONNECT)
 
 
-def reauthenticate(request: HttpRequest, wallet: ProvenWallet) -> None:
+def reauthenticate(request: HttpRequest, wallet: ProvenWallet, destination: str = "") -> None:
     """Record that who is signed in has just proved to be there. Raises ``Unauthenticated``."""
     known = _account(wallet)
     if known is None or known.user_id != request.user.pk:
@@ -126,23 +128,27 @@ def _require_welcome(request: HttpRequest, wallet: ProvenWallet) -> None:
         raise _closed()
 
 
-def _complete(request: HttpRequest, wallet: ProvenWallet, process: str) -> None:
+def _complete(
+    request: HttpRequest, wallet: ProvenWallet, process: str, destination: str = ""
+) -> None:
     # A savepoint for linking; for signing in the adapter sets one, around the new user alone, since
     # what is rolled back must not include the end of a session.
     guard = transaction.atomic() if process == AuthProcess.CONNECT else nullcontext()
     try:
         with guard:
-            _attempt(request, wallet, process)
+            _attempt(request, wallet, process, destination)
     except IntegrityError:
         # Somebody signed in first with this wallet in the same instant: now its user exists. What
         # was verified stays verified; the nonce is used up and cannot be asked for again.
-        _attempt(request, wallet, process)
+        _attempt(request, wallet, process, destination)
 
 
-def _attempt(request: HttpRequest, wallet: ProvenWallet, process: str) -> None:
+def _attempt(request: HttpRequest, wallet: ProvenWallet, process: str, destination: str) -> None:
     provider: Any = get_adapter().get_provider(request, PROVIDER_ID)
     sociallogin = provider.sociallogin_from_response(request, wallet)
     sociallogin.state["process"] = process
+    if destination and get_account_adapter().is_safe_url(destination):
+        sociallogin.state["next"] = destination
     try:
         complete_login(request, sociallogin, raises=True)
     except SignupClosedException as closed:

@@ -40,6 +40,7 @@ ATTEMPT: Final = {
         "message": TEXT | {"maxLength": 2048, "description": "EIP-4361, exactly as signed."},
         "signature": TEXT | {"description": "`personal_sign` of the message, 65 bytes in hex."},
         "process": PURPOSE,
+        "next": TEXT | {"description": "Where to go after a second factor, on this site."},
     },
 }
 REFUSALS: Final = {

@@ -71,10 +71,10 @@ class NonceView(WalletView):
 # With ATOMIC_REQUESTS a refusal would roll back, and the nonce would be good for another attempt.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class VerifyView(WalletView):
-    """``POST verify`` with ``{message, signature, process}``."""
+    """``POST verify`` with ``{message, signature, process, next}``."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        text, signature, purpose = _read(request)
+        text, signature, purpose, destination = _read(request)
         limits.consume(request, "wallet_verify")
         if purpose is not Purpose.LOGIN:
             limits.consume(request, "wallet_account")
@@ -90,7 +90,7 @@ class VerifyView(WalletView):
         wallet = proofs.prove(
             text=text, message=message, signature=signature, purpose=purpose, now=now
         )
-        FLOWS[purpose](request, wallet)
+        FLOWS[purpose](request, wallet, destination)
         answer = {"address": wallet.address, "chainId": wallet.chain_id}
         return JsonResponse({"ok": True, "user": _user(request), **answer})
 
@@ -115,7 +115,7 @@ class LogoutView(WalletView):
         return JsonResponse({"ok": True})
 
 
-def _read(request: HttpRequest) -> tuple[str, str, Purpose]:
+def _read(request: HttpRequest) -> tuple[str, str, Purpose, str]:
     body = read_object(request, limit=MAX_BODY)
     message, signature = body.get("message"), body.get("signature")
     if not isinstance(message, str) or not isinstance(signature, str):
@@ -123,7 +123,11 @@ def _read(request: HttpRequest) -> tuple[str, str, Purpose]:
     purpose = _purpose(request, body.get("process", Purpose.LOGIN), field="process")
     if len(message) > siwe.MAX_LENGTH:
         raise TooLarge(f"The message is longer than {siwe.MAX_LENGTH} bytes.")
-    return message, signature, purpose
+    destination = body.get("next", "")
+    if not isinstance(destination, str):
+        reason = "next must be text."
+        raise InvalidInput(reason, code="malformed_request", fields={"next": [reason]})
+    return message, signature, purpose, destination
 
 
 def _purpose(request: HttpRequest, written: Any, *, field: str = "purpose") -> Purpose:

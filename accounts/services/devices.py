@@ -25,6 +25,7 @@ from accounts.constants import EventKind
 from accounts.models import User
 from accounts.services import security_log
 from foundation.errors import NotFound
+from live import control
 
 # The first match counts: most browsers also claim to be those further down.
 BROWSERS: Final = (
@@ -161,6 +162,7 @@ def _forget(keys: list[str]) -> None:
     store = import_module(settings.SESSION_ENGINE).SessionStore()
     for key in keys:
         store.delete(key)
+        control.end_session(key)
 
 
 def _first(table: tuple[tuple[str, str], ...], agent: str) -> str:

@@ -10,6 +10,8 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.http import HttpRequest
 
+from live import control
+
 # In the session of somebody who has not signed in: it lives for minutes only.
 VISITOR_KEY: Final = "visitor"
 # Saved like this, a session is not found again.
@@ -32,6 +34,7 @@ def end_sessions_of_wallet(*, user_id: int, uid: str, current: HttpRequest | Non
             session.delete()
         else:
             session.end()
+        control.end_session(session.session_key)
         ended += 1
     return ended
 

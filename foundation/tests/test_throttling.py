@@ -52,7 +52,7 @@ def test_no_window_as_long_as_the_period_holds_more_than_the_limit(clock):
     clock(PERIOD * 0.75)
     assert let_in() == LIMIT
     clock(PERIOD * 0.5)  # a quarter into the next period: three quarters of the last one count
-    assert let_in() == 3
+    assert let_in() == 2
     clock(PERIOD)
     assert let_in() == 8
 
@@ -81,3 +81,10 @@ def test_a_limit_of_nothing_is_never_over(clock, monkeypatch):
     monkeypatch.setattr(Ten, "rate", "0/min")
     allowed, throttle = come()
     assert (allowed, throttle.wait()) == (False, None)
+
+
+def test_the_turn_of_a_period_lets_nobody_in_who_was_one_too_many(clock):
+    clock(PERIOD - 0.001)
+    let_in()
+    clock(0.002)
+    assert not come()[0]

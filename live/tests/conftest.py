@@ -88,6 +88,11 @@ class Browser:
             if frame.get("event") == "heartbeat":
                 return frame
 
+    def either(self) -> str:
+        """The name of the next event, heartbeats included."""
+        name: str = json.loads(self.socket.recv(timeout=DEADLINE))["event"]
+        return name
+
     def close_code(self) -> int:
         """Read to the end, and return the code the server closed with."""
         try:

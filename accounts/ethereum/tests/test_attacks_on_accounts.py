@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.socialaccount.models import SocialAccount
 from django.core.cache import cache
 
@@ -97,6 +101,39 @@ def test_29_a_second_factor_holds_the_sign_in_there(visitor, wallet):
     assert "_auth_user_id" not in visitor.session
     page = visitor.client.get("/accounts/2fa/authenticate/")
     assert page.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("/rates/BTC_USD/", "/rates/BTC_USD/"),
+        ("https://evil.example/", "/rates/"),
+        ("//evil.example/", "/rates/"),
+        ("javascript:alert(1)", "/rates/"),
+        ("http://[", "/rates/"),
+    ],
+)
+def test_after_a_second_factor_the_way_goes_on_within_this_site_only(visitor, wallet, asked, given):
+    user = Visitor().sign_in(wallet)
+    code = set_up_recovery_codes(user)
+    text = render(visitor.fields(wallet))
+    body = {"message": text, "signature": wallet.sign(text), "next": asked}
+    assert refused(visitor.send(json.dumps(body)), 401, "mfa_required")
+    answer = visitor.client.post("/accounts/2fa/authenticate/", {"code": code})
+    assert (answer.status_code, answer["Location"]) == (302, given)
+
+
+def test_next_must_be_text(visitor, wallet):
+    text = render(visitor.fields(wallet))
+    body = {"message": text, "signature": wallet.sign(text), "next": ["/rates/"]}
+    assert refused(visitor.send(json.dumps(body)), 400, "malformed_request")
+
+
+def set_up_recovery_codes(user):
+    """A second factor; returns one code that satisfies it."""
+    TOTP.activate(user, generate_totp_secret())
+    codes: list[str] = RecoveryCodes.activate(user).get_unused_codes()
+    return codes[0]
 
 
 def test_30_a_user_named_like_an_address_has_nothing_of_the_wallet(visitor, wallet):

@@ -48,7 +48,7 @@ class Panel {
     // Most of the bytes, among them the hash of addresses, are needed from here on only.
     const { prove } = await import("./signin.js");
     const linked = (this.root.dataset.linked ?? "").split(" ").filter(Boolean);
-    const task = { wallet, linked, purpose: this.purpose, signal: this.attempt.signal, say: (text) => this.say(text), mayReplace };
+    const task = { wallet, linked, next: this.next() ?? this.root.dataset.landing, purpose: this.purpose, signal: this.attempt.signal, say: (text) => this.say(text), mayReplace };
     try {
       return await prove(task);
     } catch (problem) {
@@ -102,8 +102,11 @@ class Panel {
       return;
     }
     this.say("Done. One moment…");
-    const next = new URLSearchParams(location.search).get("next");
-    location.assign(ownAddress(next) ?? ownAddress(this.root.dataset.landing) ?? "/");
+    location.assign(ownAddress(this.next()) ?? ownAddress(this.root.dataset.landing) ?? "/");
+  }
+
+  next() {
+    return new URLSearchParams(location.search).get("next");
   }
 
   say(text, tone = "progress") {

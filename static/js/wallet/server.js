@@ -9,9 +9,10 @@ export function fetchNonce(purpose, signal) {
   return call(`${BASE}/nonce?purpose=${purpose}`, { signal });
 }
 
-export function verify(message, signature, process, signal) {
+/** @param {string|null} next where to go if a second factor has to be entered first */
+export function verify(message, signature, process, next, signal) {
   const headers = { "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
-  const body = JSON.stringify({ message, signature, process });
+  const body = JSON.stringify({ message, signature, process, next: next ?? "" });
   return call(`${BASE}/verify`, { method: "POST", headers, body, signal });
 }
 

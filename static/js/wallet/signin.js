@@ -18,6 +18,7 @@ const chainName = (id) => CHAINS[id] ?? `chain ${id}`;
  * @param {import("./discovery.js").Wallet} task.wallet
  * @param {"login"|"connect"|"reauth"} task.purpose
  * @param {string[]} task.linked addresses of the account that is signed in
+ * @param {string|null} task.next where this is to lead, if not to the usual page
  * @param {AbortSignal} task.signal aborted when the person gives up
  * @param {(sentence: string) => void} task.say what happens now
  * @param {(user: object) => Promise<boolean>} task.mayReplace whether to sign `user` out
@@ -35,7 +36,7 @@ export async function prove(task) {
   task.say(`Read and sign the message in ${name}. It costs nothing.`);
   const signature = await sign(task, { message, address, accounts, chainId });
   task.say("Checking the signature…");
-  return verify(message, signature, task.purpose, task.signal);
+  return verify(message, signature, task.purpose, task.next, task.signal);
 }
 
 /** Signing in takes the selected account, adding a new one, confirming a linked one. */
