@@ -45,6 +45,7 @@ SITE_NAME = env.str("SITE_NAME", default="Quayside")
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     *(["demo"] if DEMO else []),
+    "balances",
     "rates",
     "accounts",
     "accounts.ethereum",
@@ -326,7 +327,14 @@ CELERY_TASK_IGNORE_RESULT = True  # nobody reads results; state lives in the dat
 CELERY_TASK_TIME_LIMIT = 120  # a task that needs longer must be split
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"rates.*": {"queue": "prices"}}
+CELERY_TASK_ROUTES = {
+    "rates.*": {"queue": "prices"},
+    # What somebody waits for goes ahead of what fills in history.
+    "balances.read_at_block": {"queue": "rpc.hot"},
+    "balances.token_metadata": {"queue": "rpc.hot"},
+    "balances.sweep_native": {"queue": "rpc.backfill"},
+    "balances.backfill_dispatch": {"queue": "rpc.backfill"},
+}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(
     env.path("BEAT_SCHEDULE", default=BASE_DIR / ".quayside" / "beat")
