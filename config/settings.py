@@ -383,6 +383,12 @@ RATES_FOUR_EYES_THRESHOLD_BPS = env.int("RATES_FOUR_EYES_THRESHOLD_BPS", default
 RATES_WARN_CHANGE_BPS = env.int("RATES_WARN_CHANGE_BPS", default=25)
 RATES_CANDLE_RETENTION_MONTHS = env.int("RATES_CANDLE_RETENTION_MONTHS", default=24)
 
+# --- Chains -----------------------------------------------------------------------------
+# A JSON list: [{"id": 1, "name": "Ethereum", "symbol": "ETH", "rpc": ["https://..."], "ws": "wss://...",
+# "block_time_ms": 12000, "reorg_depth": 64, "multicall": "0x...", "explorer": "https://..."}].
+# $NAME inside an address is replaced from the environment, so that keys stand in one place.
+CHAINS: list[dict[str, object]] = env.json("QUAYSIDE_CHAINS", default="[]")
+
 # --- Logs ---------------------------------------------------------------------------------
 LOG_FORMAT = env.str(
     "LOG_FORMAT",
