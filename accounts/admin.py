@@ -8,14 +8,16 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, SecurityEvent, User
 
 if TYPE_CHECKING:
     People = UserAdmin[User]
     Tokens = admin.ModelAdmin[ApiToken]
+    Events = admin.ModelAdmin[SecurityEvent]
 else:
     People = UserAdmin
     Tokens = admin.ModelAdmin
+    Events = admin.ModelAdmin
 
 
 @admin.register(User)
@@ -51,4 +53,27 @@ class ApiTokenAdmin(Tokens):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(Events):
+    """What happened to whose account, to read: for finding out how somebody lost theirs."""
+
+    list_display = ["at", "user", "kind", "detail", "ip", "agent"]
+    list_filter = ["kind"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__email", "ip", "detail"]
+    search_help_text = "User name, e-mail address, IP address, or what it was about."
+    ordering = ["-id"]
+    # The log grows for ever; counting it would be the slowest part of the page.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -35,8 +35,9 @@ def grant(role: Role, app: str, codenames: Iterable[str]) -> None:
 
 def grant_own() -> None:
     """Administrators manage people. Which rights a group has is for superusers."""
-    people = ("view_user", "add_user", "change_user", "view_apitoken", "delete_apitoken")
+    people = ("view_user", "add_user", "change_user", "view_securityevent")
     grant(Role.ADMINISTRATOR, "accounts", people)
+    grant(Role.ADMINISTRATOR, "accounts", ("view_apitoken", "delete_apitoken"))
     grant(Role.ADMINISTRATOR, "auth", ("view_group",))
 
 
