@@ -30,6 +30,7 @@ urlpatterns = [
     path("metrics", views.prometheus, name="metrics"),
     path("status", views.status, name="status"),
     *([path("demo/", include("demo.urls"))] if settings.DEMO else []),
+    path("", include("balances.urls")),
     path("", include("rates.urls")),
 ]
 

@@ -34,10 +34,6 @@ def quoted():
     return make
 
 
-def test_the_start_page_leads_to_the_board(client):
-    assert client.get("/").headers["Location"] == "/rates/"
-
-
 def test_a_row_names_both_customer_prices_the_market_and_the_spread(client, quoted):
     quoted()
     seen = text_of(client.get("/rates/"))

@@ -54,7 +54,7 @@ function shortcut(event) {
   if (event.key === "/") focusFilter(event);
   else if (event.key === "?") dialog.showModal();
   else if (event.key === "g") chordStarted = performance.now();
-  else if (event.key === "r" && chord) location.assign(document.body.dataset.ratesUrl);
+  else if (chord) document.querySelector(`.topbar__nav [data-go="${CSS.escape(event.key)}"]`)?.click();
 }
 
 document.addEventListener("keydown", (event) => {

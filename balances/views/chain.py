@@ -1,0 +1,5 @@
+from django.http import HttpRequest, HttpResponse
+
+
+def chain(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
