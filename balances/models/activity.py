@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import F
 
 from balances.models.chains import Block, Chain
 from balances.models.fields import Uint256Field
 from balances.models.tokens import Token
+from balances.querysets import TransferQuerySet, TxQuerySet
 
 
 class Tx(models.Model):
@@ -24,6 +27,8 @@ class Tx(models.Model):
     nonce = models.BigIntegerField()
     fee = Uint256Field(null=True)
     ok = models.BooleanField(null=True)
+
+    objects: ClassVar[TxQuerySet] = TxQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["block", "idx"], name="tx_place")]
@@ -52,6 +57,8 @@ class Transfer(models.Model):
     recipient = models.BinaryField(max_length=20)
     value = Uint256Field()
     tx_hash = models.BinaryField(max_length=32)
+
+    objects: ClassVar[TransferQuerySet] = TransferQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["block", "log_index"], name="log_place")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
@@ -9,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Length
 
 from balances.models.chains import Chain
+from balances.querysets import AddressQuerySet, WatchQuerySet
 
 
 class Address(models.Model):
@@ -18,6 +21,8 @@ class Address(models.Model):
     # Nobody watches it, but a page of it was opened: followed until this moment.
     looked_up_until = models.DateTimeField(null=True)
     added_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[AddressQuerySet] = AddressQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
@@ -49,6 +54,8 @@ class Watch(models.Model):
     notify = models.BooleanField(default=False)
     proven = models.BooleanField(default=False)
     added_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[WatchQuerySet] = WatchQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["id"]

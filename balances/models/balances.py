@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -9,6 +11,7 @@ from balances.models.addresses import Address
 from balances.models.chains import Chain
 from balances.models.fields import Uint256Field
 from balances.models.tokens import Token
+from balances.querysets import BackfillJobQuerySet, BalancePointQuerySet, BalanceQuerySet
 
 
 class BalancePoint(models.Model):
@@ -35,6 +38,8 @@ class BalancePoint(models.Model):
     value = Uint256Field()
     source = models.CharField(max_length=9, choices=Source.choices)
     kind = models.CharField(max_length=7, choices=Kind.choices, default=Kind.EXACT)
+
+    objects: ClassVar[BalancePointQuerySet] = BalancePointQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
@@ -66,6 +71,8 @@ class Balance(models.Model):
     stale = models.BooleanField(default=False)
     # Drawn from the sequence ``balances_push_seq`` on every change: the order of pushes.
     version = models.PositiveBigIntegerField(default=0)
+
+    objects: ClassVar[BalanceQuerySet] = BalanceQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
@@ -132,6 +139,8 @@ class BackfillJob(models.Model):
     error = models.CharField(max_length=200, blank=True)
     added_at = models.DateTimeField(auto_now_add=True)
     done_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[BackfillJobQuerySet] = BackfillJobQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [

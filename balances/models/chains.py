@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import F, Q
+
+from balances.querysets import BlockQuerySet, ChainQuerySet
 
 
 class Chain(models.Model):
@@ -40,6 +44,8 @@ class Chain(models.Model):
     watch_seq = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="Grows when an address begins to be watched."
     )
+
+    objects: ClassVar[ChainQuerySet] = ChainQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["id"]
@@ -89,6 +95,8 @@ class Block(models.Model):
     gas_limit = models.BigIntegerField(default=0)
     base_fee = models.BigIntegerField(null=True, help_text="Wei per gas.")
     miner = models.BinaryField(max_length=20)
+
+    objects: ClassVar[BlockQuerySet] = BlockQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from balances.models.chains import Chain
+from balances.querysets import TokenQuerySet
 
 
 class Token(models.Model):
@@ -28,6 +31,8 @@ class Token(models.Model):
     # How rates call it, for its value: ETH, USDC. Empty: no price is known.
     price_symbol = models.CharField(max_length=16, blank=True)
     asked_at = models.DateTimeField(null=True, help_text="When its contract was last asked.")
+
+    objects: ClassVar[TokenQuerySet] = TokenQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["chain", "contract"], name="token_once")]
