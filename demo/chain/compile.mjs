@@ -1,5 +1,6 @@
 // Compiles the contracts; with --check says whether the committed output is what comes of the sources.
-//   foundation/evm/contracts/*.sol -> <Contract>.hex beside the source
+//   foundation/evm/contracts/*.sol -> <Contract>.hex beside the source, and <Contract>.runtime.hex: what
+//                                     stands on the chain once it is deployed
 //   demo/chain/contracts/*.sol     -> contracts.json: {name: {abi, bytecode}}
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -13,7 +14,7 @@ const settings = {
   evmVersion: "paris",
   optimizer: { enabled: true, runs: 1 },
   metadata: { appendCBOR: false, bytecodeHash: "none" },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
 };
 
 function compile(folder) {
@@ -30,6 +31,9 @@ function compile(folder) {
 const outputs = new Map();
 for (const [name, contract] of compile(product)) {
   outputs.set(join(product, `${name}.hex`), `${contract.evm.bytecode.object}\n`);
+  const runtime = contract.evm.deployedBytecode.object;
+  // A constructor that returns its answer leaves nothing that could stand on a chain.
+  if (contract.abi.some((entry) => entry.type === "function")) outputs.set(join(product, `${name}.runtime.hex`), `${runtime}\n`);
 }
 const known = compile(examples).map(([name, contract]) => [
   name,
