@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     *(["demo"] if DEMO else []),
     "balances",
+    "orgs",
     "rates",
     "accounts",
     "accounts.ethereum",
