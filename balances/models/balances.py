@@ -81,7 +81,11 @@ class Balance(models.Model):
                 condition=Q(value__isnull=True) | Q(value__gte=0), name="balance_positive"
             ),
         ]
-        indexes = [models.Index(F("token"), name="balance_stale", condition=Q(stale=True))]
+        indexes = [
+            models.Index(F("token"), name="balance_stale", condition=Q(stale=True)),
+            # For the rollback: what was read above a block.
+            models.Index(F("token"), F("block_number"), name="balance_block"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.address_id} {self.token_id}"
@@ -102,6 +106,11 @@ class Coverage(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["address", "token", "from_block"], name="coverage_once")
+        ]
+        # For the rollback, which cuts what reaches above a block.
+        indexes = [
+            models.Index(F("token"), F("from_block"), name="coverage_from"),
+            models.Index(F("token"), F("to_block"), name="coverage_to"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,293 @@
+"""One block from the node into the tables: safe to repeat, and in one transaction without a node.
+
+Subscription, poll and catch-up all end here. What is read beforehand is only written if the chain's
+tip, and the addresses that are followed, are still what they were when it was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from balances.constants import NATIVE
+from balances.models import Block, Chain, ChainSpan, Token, Transfer, Tx
+from balances.models.balances import BackfillJob, BalancePoint
+from balances.services import cells, publishing, seeding
+from balances.services.cells import Cell, Place, Reading
+from balances.services.tokens import native_of, tokens_of
+from foundation.evm import blocks as wire
+from foundation.evm.blocks import BlockData
+from foundation.evm.node import NodeError
+from foundation.evm.nodes import Nodes
+
+# Full nodes keep the state of 128 blocks; older ones are asked of those that keep more.
+RECENT = 100
+# Imports of addresses move ``watch_seq`` once each, so few can fall into one block.
+ATTEMPTS = 20
+BATCH = 1000
+
+
+class Outcome(Enum):
+    APPLIED = auto()
+    # It is part of the tables already.
+    KNOWN = auto()
+    # The node has it no more: ask for the head again.
+    ORPHANED = auto()
+    # Its parent is not our tip: some of our blocks may have been taken back.
+    FORKED = auto()
+    # Blocks are missing before it.
+    AHEAD = auto()
+
+
+class _WatchesMoved(Exception):
+    """An address was added between the matching and the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What of a block concerns followed addresses, and which of their cells it moved."""
+
+    watch_seq: int
+    tokens: dict[bytes, Token]
+    cells: list[Cell]
+
+
+def apply_block(
+    chain_id: int,
+    block_hash: bytes,
+    nodes: Nodes,
+    *,
+    traced: bool = False,
+    receipts: bool = False,
+    begins: bool = False,
+) -> Outcome:
+    """Apply one block on top of the tip.
+
+    ``traced``: ask for the moves of the coin inside transactions too. ``receipts``: for fees.
+    ``begins``: blocks are missing before this one on purpose; they become a job, and everything
+    that is known is to be read again. Raises ``NodeError`` and database errors, with nothing done.
+    """
+    block = wire.fetch_block(nodes, block_hash, receipts=receipts)
+    if block is None:
+        return Outcome.ORPHANED
+    for _ in range(ATTEMPTS):
+        chain = Chain.objects.get(pk=chain_id)
+        obstacle = _obstacle(chain, block, begins=begins)
+        if obstacle is not None:
+            return obstacle
+        try:
+            inside = wire.touched_native(nodes, block.hash) if traced else None
+            matched = match(chain, block, inside or {})
+            readings = read(chain, block, matched, inside or {}, nodes)
+            return _commit(chain_id, block, matched, readings, begins=begins)
+        except NodeError as problem:
+            if problem.kind != "orphan":
+                raise
+            return Outcome.ORPHANED
+        except _WatchesMoved:
+            continue
+    raise NodeError("unavailable", "addresses are added faster than blocks can be matched")
+
+
+def _obstacle(chain: Chain, block: BlockData, *, begins: bool) -> Outcome | None:
+    if Block.objects.filter(chain=chain, hash=block.hash).exists():
+        return Outcome.KNOWN
+    if chain.head_number is None:
+        return None
+    if block.number <= chain.head_number:
+        return Outcome.FORKED
+    if begins:
+        return None
+    if block.number > chain.head_number + 1:
+        return Outcome.AHEAD
+    return None if block.parent_hash == bytes(chain.head_hash or b"") else Outcome.FORKED
+
+
+# --- Before the transaction -----------------------------------------------------------
+
+
+def match(chain: Chain, block: BlockData, inside: Iterable[bytes] = ()) -> Matched:
+    """Find the followed addresses that the block touches. ``inside``: found by a trace."""
+    natives = {block.miner, *block.withdrawals, *inside}
+    for tx in block.txs:
+        natives.add(tx.sender)
+        if tx.recipient is not None:
+            natives.add(tx.recipient)
+    moved = {(t.sender, t.contract) for t in block.transfers}
+    moved |= {(t.recipient, t.contract) for t in block.transfers}
+    tokens = tokens_of(chain, {transfer.contract for transfer in block.transfers})
+    followed = _followed(natives | {raw for raw, _ in moved})
+    native = native_of(chain)
+    found = [Cell(followed[raw], native.pk, raw, NATIVE) for raw in natives if raw in followed]
+    for raw, contract in moved:
+        if raw in followed:
+            token = tokens[contract]
+            found.append(Cell(followed[raw], token.pk, raw, contract, token.bugged_events))
+    # In one order, so that two writers of the same cells could not wait for each other.
+    return Matched(chain.watch_seq, tokens, sorted(found))
+
+
+def _followed(raw: Iterable[bytes]) -> dict[bytes, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT raw, id FROM balances_address WHERE raw = ANY(%s)", [list(raw)])
+        return {bytes(address): pk for address, pk in cursor.fetchall()}
+
+
+def read(
+    chain: Chain,
+    block: BlockData,
+    matched: Matched,
+    inside: dict[bytes, int],
+    nodes: Nodes,
+    *,
+    archive: bool = False,
+) -> list[Reading]:
+    """The values of the touched cells at this block. Raises ``NodeError``."""
+    told = {cell for cell in matched.cells if not cell.contract and cell.raw in inside}
+    asked = [cell for cell in matched.cells if cell not in told]
+    readings = cells.read(
+        nodes,
+        block.hash,
+        asked,
+        multicall_address=seeding.multicall_at(chain, block.number),
+        number=block.number,
+        archive=archive,
+    )
+    trace = BalancePoint.Source.TRACE
+    return [*readings, *(Reading(cell, inside[cell.raw], trace) for cell in told)]
+
+
+# --- The transaction --------------------------------------------------------------------
+
+
+def _commit(
+    chain_id: int, block: BlockData, matched: Matched, readings: list[Reading], *, begins: bool
+) -> Outcome:
+    with transaction.atomic():
+        chain = Chain.objects.select_for_update(no_key=True).get(pk=chain_id)
+        obstacle = _obstacle(chain, block, begins=begins)
+        if obstacle is not None:
+            return obstacle
+        if chain.watch_seq != matched.watch_seq:
+            raise _WatchesMoved
+        if begins or chain.head_number is None:
+            _begin_span(chain, block)
+        else:
+            ChainSpan.objects.filter(chain=chain, to_block=chain.head_number).update(
+                to_block=block.number
+            )
+        insert(chain, block, matched.tokens)
+        place = Place(chain.pk, block.number, block.hash)
+        changed = cells.store(place, readings, touched=True)
+        _move_head(chain, block)
+        publishing.publish_block(chain, block)
+        publishing.publish_cells(changed)
+    return Outcome.APPLIED
+
+
+def insert(
+    chain: Chain, block: BlockData, tokens: dict[bytes, Token], *, only: set[bytes] | None = None
+) -> None:
+    """Store the block with what it holds; with ``only``, with what these addresses took part in."""
+    row = Block.objects.create(
+        chain=chain,
+        number=block.number,
+        hash=block.hash,
+        parent_hash=block.parent_hash,
+        ts=moment(block.ts),
+        tx_count=len(block.txs),
+        transfer_count=len(block.transfers),
+        gas_used=block.gas_used,
+        gas_limit=block.gas_limit,
+        base_fee=block.base_fee,
+        miner=block.miner,
+    )
+    Tx.objects.bulk_create(
+        [
+            Tx(
+                chain=chain,
+                block=row,
+                block_number=block.number,
+                idx=tx.idx,
+                hash=tx.hash,
+                sender=tx.sender,
+                recipient=tx.recipient,
+                value=tx.value,
+                nonce=tx.nonce,
+                fee=tx.fee,
+                ok=tx.ok,
+            )
+            for tx in block.txs
+            if only is None or tx.sender in only or tx.recipient in only
+        ],
+        batch_size=BATCH,
+    )
+    Transfer.objects.bulk_create(
+        [
+            Transfer(
+                chain=chain,
+                block=row,
+                block_number=block.number,
+                log_index=transfer.log_index,
+                token=tokens[transfer.contract],
+                sender=transfer.sender,
+                recipient=transfer.recipient,
+                value=transfer.value,
+                tx_hash=transfer.tx_hash,
+            )
+            for transfer in block.transfers
+            if only is None or transfer.sender in only or transfer.recipient in only
+        ],
+        batch_size=BATCH,
+    )
+
+
+def moment(ts: int) -> datetime:
+    return datetime.fromtimestamp(ts, UTC)
+
+
+def _begin_span(chain: Chain, block: BlockData) -> None:
+    """Start anew at ``block``: end what is known at the old tip, and have it read again."""
+    if chain.head_number is None:
+        seeding.seed_all(chain)
+    elif block.number > chain.head_number + 1:
+        hole = {"from_block": chain.head_number + 1, "to_block": block.number - 1}
+        kind = BackfillJob.Kind.BLOCKS
+        BackfillJob.objects.bulk_create(
+            [BackfillJob(chain=chain, kind=kind, priority=15, **hole)], ignore_conflicts=True
+        )
+    end_everything(chain)
+    ChainSpan.objects.create(chain=chain, from_block=block.number, to_block=block.number)
+
+
+def end_everything(chain: Chain) -> None:
+    """Nothing is known of the chain's cells above its tip; all of them are to be read again."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE balances_coverage AS c SET to_block = GREATEST(%s, c.from_block)
+            FROM balances_token t
+            WHERE t.id = c.token_id AND t.chain_id = %s AND c.to_block IS NULL
+            """,
+            [chain.head_number or 0, chain.pk],
+        )
+        cursor.execute(
+            """
+            UPDATE balances_balance AS b
+            SET stale = true, version = nextval('balances_push_seq')
+            FROM balances_token t
+            WHERE t.id = b.token_id AND t.chain_id = %s AND NOT b.stale
+            """,
+            [chain.pk],
+        )
+
+
+def _move_head(chain: Chain, block: BlockData) -> None:
+    chain.head_number, chain.head_hash = block.number, block.hash
+    chain.head_ts, chain.head_seen_at = moment(block.ts), timezone.now()
+    chain.save(update_fields=["head_number", "head_hash", "head_ts", "head_seen_at"])

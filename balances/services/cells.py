@@ -1,0 +1,286 @@
+"""Readings on their way into the tables. A cell is one address's holding of one token.
+
+``store`` runs inside a transaction that holds the chain's lock, so no two write a chain's cells at
+once. A point is written where a value changed, or where a run of trustworthy points begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from balances.models import BalancePoint
+from foundation.evm import multicall
+from foundation.evm.node import NodeError
+from foundation.evm.nodes import Nodes
+
+EXACT, SAMPLED = BalancePoint.Kind.EXACT, BalancePoint.Kind.SAMPLED
+
+
+class Cell(NamedTuple):
+    address_id: int
+    token_id: int
+    raw: bytes
+    # Empty for the native coin.
+    contract: bytes
+    # Its transfers do not tell every change.
+    unreliable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """``value`` is ``None`` where the node did not say: unknown is never zero."""
+
+    cell: Cell
+    value: int | None
+    source: str = BalancePoint.Source.MULTICALL
+
+    @property
+    def kind(self) -> str:
+        """Without a trace, contracts move the native coin unseen; tokens announce transfers."""
+        if self.cell.unreliable:
+            return SAMPLED
+        told = bool(self.cell.contract) or self.source == BalancePoint.Source.TRACE
+        return EXACT if told else SAMPLED
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The canonical block that readings are true for."""
+
+    chain_id: int
+    number: int
+    hash: bytes
+
+
+class Known(NamedTuple):
+    """What is stored of a cell at a place. ``covered``: the points there tell everything."""
+
+    covered: bool
+    point: int | None
+    next_covered: int | None
+
+
+def read(
+    nodes: Nodes,
+    block_hash: bytes,
+    cells: Sequence[Cell],
+    *,
+    multicall_address: bytes | None,
+    number: int | None = None,
+    archive: bool = False,
+    source: str = BalancePoint.Source.MULTICALL,
+) -> list[Reading]:
+    """Ask for ``cells`` at one block. Raises ``NodeError``, except where no node has the state.
+
+    A node without the state of that block gives readings without a value, as a failing contract
+    does.
+    """
+    if not cells:
+        return []
+    asked = [(cell.raw, cell.contract) for cell in cells]
+    try:
+        values = multicall.balances(
+            nodes,
+            block_hash,
+            asked,
+            multicall=multicall_address,
+            block_number=number,
+            archive=archive,
+        )
+    except NodeError as problem:
+        if problem.kind != "no_archive":
+            raise
+        values = [None] * len(cells)
+    return [Reading(cell, value, source) for cell, value in zip(cells, values, strict=True)]
+
+
+def store(place: Place, readings: Collection[Reading], *, touched: bool) -> list[int]:
+    """Write points, balances and coverage; return the ids of the balances that changed.
+
+    ``touched``: the block itself moved these cells, so a reading that failed ends what is known of
+    them. Otherwise a failure only leaves the cell to be asked again.
+    """
+    good = [reading for reading in readings if reading.value is not None]
+    failed = [reading.cell for reading in readings if reading.value is None]
+    changed = _store_values(place, good) if good else []
+    if failed:
+        if touched:
+            _end_coverage(place, failed)
+        changed += _mark_unread(failed)
+    return changed
+
+
+def store_points(place: Place, readings: Iterable[Reading]) -> None:
+    """Write readings of the past, where nothing newer may be touched. Failed ones are left out."""
+    good = [reading for reading in readings if reading.value is not None]
+    known = _known(place, [reading.cell for reading in good])
+    new = [r for r, facts in zip(good, known, strict=True) if _is_news(r, facts)]
+    _insert_points(place, new)
+
+
+def _store_values(place: Place, readings: Sequence[Reading]) -> list[int]:
+    known = _known(place, [reading.cell for reading in readings])
+    pairs = list(zip(readings, known, strict=True))
+    _insert_points(place, [reading for reading, facts in pairs if _is_news(reading, facts)])
+    _cover(place, [(reading, facts) for reading, facts in pairs if not facts.covered])
+    return _upsert(place, readings)
+
+
+def _is_news(reading: Reading, facts: Known) -> bool:
+    return not facts.covered or facts.point != reading.value
+
+
+def _known(place: Place, cells: Sequence[Cell]) -> list[Known]:
+    """In the order of ``cells``."""
+    sql = """
+        SELECT inside.from_block IS NOT NULL, point.value, later.from_block
+        FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS cell(address, token, place)
+        LEFT JOIN LATERAL (
+            SELECT from_block FROM balances_coverage
+            WHERE address_id = cell.address AND token_id = cell.token AND from_block <= %s
+              AND (to_block IS NULL OR to_block > %s) LIMIT 1
+        ) inside ON true
+        LEFT JOIN LATERAL (
+            SELECT from_block FROM balances_coverage
+            WHERE address_id = cell.address AND token_id = cell.token AND from_block > %s
+              AND to_block IS NULL LIMIT 1
+        ) later ON true
+        LEFT JOIN LATERAL (
+            SELECT value FROM balances_balancepoint
+            WHERE chain_id = %s AND address_id = cell.address AND token_id = cell.token
+              AND block_number <= %s ORDER BY block_number DESC LIMIT 1
+        ) point ON true
+        ORDER BY cell.place
+    """
+    at = place.number
+    rows = _run(sql, [*_columns(cells), at, at, at, place.chain_id, at])
+    return [Known(covered, None if v is None else int(v), later) for covered, v, later in rows]
+
+
+def _insert_points(place: Place, readings: Sequence[Reading]) -> None:
+    if not readings:
+        return
+    sql = """
+        INSERT INTO balances_balancepoint
+            (chain_id, address_id, token_id, block_number, block_hash, value, source, kind)
+        SELECT %s, new.address, new.token, %s, %s, new.value, new.source, new.kind
+        FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::text[], %s::text[])
+            AS new(address, token, value, source, kind)
+        ON CONFLICT (chain_id, address_id, token_id, block_number) DO NOTHING
+    """
+    cells = [reading.cell for reading in readings]
+    _run(
+        sql,
+        [
+            place.chain_id,
+            place.number,
+            place.hash,
+            *_columns(cells),
+            _amounts(readings),
+            [str(reading.source) for reading in readings],
+            [str(reading.kind) for reading in readings],
+        ],
+    )
+
+
+def _cover(place: Place, pairs: Sequence[tuple[Reading, Known]]) -> None:
+    """Begin a run of points here, or let one that began a little later begin here.
+
+    Every block in between was applied while the address was watched, so it had nothing to tell.
+    """
+    later = [reading.cell for reading, facts in pairs if facts.next_covered is not None]
+    if later:
+        sql = """
+            UPDATE balances_coverage AS c SET from_block = %s
+            FROM unnest(%s::bigint[], %s::bigint[]) AS cell(address, token)
+            WHERE c.address_id = cell.address AND c.token_id = cell.token
+              AND c.from_block > %s AND c.to_block IS NULL
+        """
+        _run(sql, [place.number, *_columns(later), place.number])
+    new = [reading for reading, facts in pairs if facts.next_covered is None]
+    if new:
+        sql = """
+            INSERT INTO balances_coverage (address_id, token_id, from_block, complete)
+            SELECT new.address, new.token, %s, new.complete
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bool[]) AS new(address, token, complete)
+            ON CONFLICT (address_id, token_id, from_block) DO UPDATE SET to_block = NULL
+        """
+        cells = [reading.cell for reading in new]
+        _run(sql, [place.number, *_columns(cells), [r.kind == EXACT for r in new]])
+
+
+def _upsert(place: Place, readings: Sequence[Reading]) -> list[int]:
+    """Never backwards. A balance changed if its value did, or if it had been in doubt."""
+    sql = """
+        WITH new AS (
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[])
+                AS new(address_id, token_id, value)
+        ), before AS (
+            SELECT b.id, b.value, b.stale
+            FROM balances_balance b JOIN new USING (address_id, token_id)
+        ), written AS (
+            INSERT INTO balances_balance AS b
+                (address_id, token_id, value, block_number, block_hash, at, stale, version)
+            SELECT address_id, token_id, value, %s, %s, %s, false, nextval('balances_push_seq')
+            FROM new
+            ON CONFLICT (address_id, token_id) DO UPDATE SET
+                value = excluded.value, block_number = excluded.block_number,
+                block_hash = excluded.block_hash, at = excluded.at, stale = false,
+                version = CASE WHEN b.value IS DISTINCT FROM excluded.value OR b.stale
+                    THEN excluded.version ELSE b.version END
+            WHERE b.block_number IS NULL OR b.block_number <= excluded.block_number
+            RETURNING b.id, b.value
+        )
+        SELECT written.id FROM written LEFT JOIN before USING (id)
+        WHERE before.id IS NULL OR before.stale OR before.value IS DISTINCT FROM written.value
+    """
+    cells = [reading.cell for reading in readings]
+    now: datetime = timezone.now()
+    parameters = [*_columns(cells), _amounts(readings), place.number, place.hash, now]
+    return [int(pk) for (pk,) in _run(sql, parameters)]
+
+
+def _end_coverage(place: Place, cells: Sequence[Cell]) -> None:
+    """Nobody knows what these cells hold from this block on."""
+    cut = """
+        UPDATE balances_coverage AS c SET to_block = %s
+        FROM unnest(%s::bigint[], %s::bigint[]) AS cell(address, token)
+        WHERE c.address_id = cell.address AND c.token_id = cell.token
+          AND c.from_block < %s AND (c.to_block IS NULL OR c.to_block >= %s)
+    """
+    at = place.number
+    _run(cut, [at - 1, *_columns(cells), at, at])
+
+
+def _mark_unread(cells: Sequence[Cell]) -> list[int]:
+    """Keep the old value with its age; it will be asked for again. Return what was not in doubt."""
+    sql = """
+        INSERT INTO balances_balance AS b (address_id, token_id, stale, version)
+        SELECT cell.address, cell.token, true, nextval('balances_push_seq')
+        FROM unnest(%s::bigint[], %s::bigint[]) AS cell(address, token)
+        ON CONFLICT (address_id, token_id) DO UPDATE SET stale = true, version = excluded.version
+        WHERE NOT b.stale
+        RETURNING b.id
+    """
+    return [int(pk) for (pk,) in _run(sql, [*_columns(cells)])]
+
+
+def _columns(cells: Sequence[Cell]) -> tuple[list[int], list[int]]:
+    return [cell.address_id for cell in cells], [cell.token_id for cell in cells]
+
+
+def _amounts(readings: Sequence[Reading]) -> list[Decimal]:
+    return [Decimal(reading.value) for reading in readings if reading.value is not None]
+
+
+def _run(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall()) if cursor.description else []

@@ -1,0 +1,188 @@
+"""The past of an address's tokens, told by their transfers backwards from values that were read.
+
+No value between two known ones is guessed: what does not add up, because a balance would have been
+below zero or the first transfer does not begin at nothing, stays unknown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import accumulate
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from balances.constants import NATIVE
+from balances.models import (
+    Address,
+    BackfillJob,
+    Balance,
+    BalancePoint,
+    Block,
+    Chain,
+    ChainSpan,
+    Coverage,
+    Token,
+    Transfer,
+)
+from balances.services import cells, seeding
+from balances.services.cells import Cell, Place, Reading
+from balances.services.past import hash_of
+from balances.services.tokens import native_of, tokens_of
+from foundation.evm import logs
+from foundation.evm.nodes import Nodes
+
+TOLD = BalancePoint.Source.TRANSFER
+# Blocks whose transfers are asked for at a time, and seconds between looks at what else is due.
+WINDOW = 2_000
+SLICE = 5.0
+# Block to what it added, by contract.
+Moves = dict[bytes, dict[int, int]]
+
+
+def look_back(job: BackfillJob, nodes: Nodes) -> bool:
+    """Follow the address's transfers a slice further back; true when block 0 is reached.
+
+    Raises ``NoTip`` while the address itself was not read yet, and ``NodeError``.
+    """
+    assert job.address is not None
+    until = time.monotonic() + SLICE
+    while time.monotonic() < until:
+        top = _top(job)
+        if top < 0:
+            return True
+        first = max(top - WINDOW + 1, 0)
+        _look_back(job.chain, job.address, first, top, nodes)
+        job.cursor = first
+    return job.cursor == 0
+
+
+def _top(job: BackfillJob) -> int:
+    """The highest block that is still to be looked at."""
+    if job.cursor is not None:
+        return job.cursor - 1
+    native = native_of(job.chain)
+    seen = _runs().filter(address=job.address, token=native).order_by("from_block").first()
+    if seen is None:
+        raise seeding.NoTip("the address was not read yet")
+    return seen.from_block - 1
+
+
+def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Nodes) -> None:
+    raw = bytes(address.raw)
+    moves = _moves(nodes, raw, first, top)
+    known = tokens_of(chain, moves.keys())
+    _read_new(chain, address, known.values(), nodes)
+    numbers = {first, *(number for found in moves.values() for number in found)}
+    hashes = _hashes(chain, nodes, numbers)
+    with transaction.atomic():
+        Chain.objects.select_for_update(no_key=True).get(pk=chain.pk)
+        for run in _lowest_runs(chain, address, top):
+            contract = bytes(run.token.contract)
+            cell = Cell(address.pk, run.token_id, raw, contract, run.token.bugged_events)
+            _lengthen(chain, cell, run, first, moves.get(contract, {}), hashes)
+
+
+def _moves(nodes: Nodes, raw: bytes, first: int, last: int) -> Moves:
+    """Each transfer once, though one to oneself is found from both sides."""
+    moves: Moves = defaultdict(lambda: defaultdict(int))
+    seen = set()
+    for number, transfer in logs.transfer_logs(nodes, raw, first, last):
+        if (number, transfer.log_index) in seen:
+            continue
+        seen.add((number, transfer.log_index))
+        sign = (transfer.recipient == raw) - (transfer.sender == raw)
+        moves[transfer.contract][number] += transfer.value * sign
+    return moves
+
+
+def _read_new(chain: Chain, address: Address, tokens: Iterable[Token], nodes: Nodes) -> None:
+    """Tokens whose balance was never read are read now, so that there is something to go by."""
+    wanted = {token.pk: token for token in tokens}
+    known = Balance.objects.filter(address=address, token__in=wanted, value__isnull=False)
+    for pk in known.values_list("token", flat=True):
+        wanted.pop(pk)
+    raw = bytes(address.raw)
+    new = [
+        Cell(address.pk, token.pk, raw, bytes(token.contract), token.bugged_events)
+        for token in wanted.values()
+    ]
+    if new:
+        seeding.read_at_tip(chain.pk, nodes, new)
+
+
+def _runs() -> QuerySet[Coverage]:
+    """Without single readings, which say nothing of the blocks around them."""
+    return Coverage.objects.filter(Q(to_block=None) | Q(to_block__gt=F("from_block")))
+
+
+def _lowest_runs(chain: Chain, address: Address, top: int) -> list[Coverage]:
+    """For each token the lowest run of points, if nothing can have happened between it and ``top``.
+
+    A token that was first read later than its address had not moved before: its transfers are kept
+    from the address's first block on, unless blocks are missing.
+    """
+    rows = (
+        _runs()
+        .filter(address=address, token__chain=chain)
+        .exclude(token__contract=NATIVE)
+        .exclude(token__bugged_events=True)
+        .select_related("token")
+        .order_by("token", "from_block")
+        .distinct("token")
+    )
+    raw = bytes(address.raw)
+    return [run for run in rows if run.from_block > top and _is_quiet(chain, raw, run, top + 1)]
+
+
+def _is_quiet(chain: Chain, raw: bytes, run: Coverage, first: int) -> bool:
+    if run.from_block == first:
+        return True
+    took_part = Q(sender=raw) | Q(recipient=raw)
+    between = Q(block_number__gte=first, block_number__lt=run.from_block)
+    if Transfer.objects.filter(took_part, between, token=run.token_id).exists():
+        return False
+    start = _runs().filter(address=run.address_id, token=native_of(chain)).order_by("from_block")
+    since = start.values_list("from_block", flat=True)[0]
+    spans = ChainSpan.objects.filter(chain=chain, from_block__lte=since)
+    return spans.filter(to_block__gte=run.from_block).exists()
+
+
+def _lengthen(
+    chain: Chain,
+    cell: Cell,
+    run: Coverage,
+    first: int,
+    moves: dict[int, int],
+    hashes: dict[int, bytes],
+) -> None:
+    """Let the run begin at ``first``, if its transfers add up."""
+    of_cell = {"address": cell.address_id, "token": cell.token_id}
+    points = BalancePoint.objects.filter(chain=chain, **of_cell, block_number__lte=run.from_block)
+    start = points.order_by("-block_number").values_list("value", flat=True)[0]
+    blocks = sorted((number for number, change in moves.items() if change), reverse=True)
+    # What was held after each of these blocks, and at last before all of them.
+    values = list(accumulate((-moves[number] for number in blocks), initial=start))
+    if min(values) < 0 or (first == 0 and values[-1]):
+        Token.objects.filter(pk=cell.token_id).update(bugged_events=True)
+        return
+    # Single readings in between are part of the run from now on.
+    Coverage.objects.filter(
+        **of_cell, from_block__gte=first, from_block__lt=run.from_block
+    ).delete()
+    run.from_block = first
+    run.save(update_fields=["from_block"])
+    told = dict(zip(blocks, values, strict=False))
+    # A run begins with a point.
+    told.setdefault(first, values[-1])
+    for number, value in sorted(told.items()):
+        place = Place(chain.pk, number, hashes[number])
+        cells.store_points(place, [Reading(cell, value, TOLD)])
+
+
+def _hashes(chain: Chain, nodes: Nodes, numbers: set[int]) -> dict[int, bytes]:
+    rows = Block.objects.filter(chain=chain, number__in=numbers).values_list("number", "hash")
+    found = {number: bytes(value) for number, value in rows}
+    return found | {number: hash_of(nodes, number) for number in numbers - found.keys()}

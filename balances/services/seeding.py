@@ -1,0 +1,172 @@
+"""Addresses that begin to be followed, and cells that have to be read at the tip.
+
+An address is stored and ``watch_seq`` moved under the lock of every chain, so each block is applied
+either before the address was known, and then its first reading is newer, or with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.db import connection, transaction
+
+from balances.constants import NATIVE
+from balances.models import Address, BackfillJob, Balance, Block, Chain, Token
+from balances.services import cells, publishing
+from balances.services.cells import Cell, Place
+from balances.services.tokens import native_of
+from foundation.evm.node import NodeError
+from foundation.evm.nodes import Nodes
+
+SEED = BackfillJob.Kind.SEED
+# Tokens that a new address is asked for; all others are found by their transfers.
+ASKED_TOKENS = 500
+ATTEMPTS = 5
+PER_PASS = 1000
+
+
+class NoTip(Exception):
+    """The chain has not been followed yet, or its tip moves away under every reading."""
+
+
+def watch_addresses(raw: Iterable[bytes]) -> None:
+    """Follow these addresses (20 bytes each) from now on, on every enabled chain.
+
+    Those that are followed already cost nothing. Their first readings are jobs.
+    """
+    wanted = sorted(set(raw))
+    with transaction.atomic():
+        known = {
+            bytes(found)
+            for found in Address.objects.filter(raw__in=wanted).values_list("raw", flat=True)
+        }
+        new = [address for address in wanted if address not in known]
+        if not new:
+            return
+        # In one order, so that two who add addresses never wait for each other.
+        chains = list(
+            Chain.objects.select_for_update(no_key=True).filter(enabled=True).order_by("pk")
+        )
+        Address.objects.bulk_create(
+            [Address(raw=address) for address in new], ignore_conflicts=True
+        )
+        rows = list(Address.objects.filter(raw__in=new).values_list("pk", flat=True))
+        for chain in chains:
+            chain.watch_seq += 1
+            chain.save(update_fields=["watch_seq"])
+            _add_jobs(chain, rows)
+
+
+def seed_all(chain: Chain) -> None:
+    """Ask for the first readings of every address there is, on a chain that is new to us."""
+    sql = """
+        INSERT INTO balances_backfilljob (chain_id, kind, address_id, state, priority, attempts,
+            error, added_at)
+        SELECT %s, 'seed', id, 'waiting', 10, 0, '', now() FROM balances_address
+        ON CONFLICT DO NOTHING
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [chain.pk])
+
+
+def seed(chain: Chain, address: Address, nodes: Nodes) -> None:
+    """Read what ``address`` holds at the tip: the coin, listed tokens, and what others hold.
+
+    Tokens that it does not hold leave no row, unless they are listed. Raises ``NoTip`` and
+    ``NodeError``.
+    """
+    raw = bytes(address.raw)
+    asked = [Cell(address.pk, native_of(chain).pk, raw, NATIVE)]
+    listed = set()
+    for token in _likely_tokens(chain):
+        asked.append(Cell(address.pk, token.pk, raw, bytes(token.contract), token.bugged_events))
+        if token.status == Token.Status.LISTED:
+            listed.add(token.pk)
+    read_at_tip(chain.pk, nodes, asked, keep_zero={asked[0].token_id, *listed})
+
+
+def reread_stale(chain_id: int, nodes: Nodes, *, turn: int = 0) -> int:
+    """Read cells in doubt again at the tip, at most 1,000; return how many there were.
+
+    ``turn`` rises by one with each call, so that contracts which never answer do not keep others
+    from being asked. Raises ``NoTip`` and ``NodeError``.
+    """
+    stale = Balance.objects.filter(token__chain=chain_id, stale=True)
+    count = stale.count()
+    if not count:
+        return 0
+    first = turn * PER_PASS % count
+    rows = stale.select_related("address", "token").order_by("pk")[first : first + PER_PASS]
+    read_at_tip(chain_id, nodes, [cell_of(row) for row in rows])
+    return count
+
+
+def cell_of(row: Balance) -> Cell:
+    token = row.token
+    raw, contract = bytes(row.address.raw), bytes(token.contract)
+    return Cell(row.address_id, token.pk, raw, contract, token.bugged_events)
+
+
+def read_at_tip(
+    chain_id: int, nodes: Nodes, asked: Sequence[Cell], *, keep_zero: set[int] | None = None
+) -> None:
+    """Read and store cells of addresses that are followed already.
+
+    The tip may move on meanwhile: later blocks know these cells. It only must not be taken back.
+    ``keep_zero``: tokens of which a zero is worth a row; all of them when not given. Raises
+    ``NoTip`` and ``NodeError``.
+    """
+    for _ in range(ATTEMPTS):
+        chain = Chain.objects.get(pk=chain_id)
+        if chain.head_number is None or chain.head_hash is None:
+            raise NoTip(f"{chain} has no block yet")
+        place = Place(chain_id, chain.head_number, bytes(chain.head_hash))
+        try:
+            readings = cells.read(
+                nodes,
+                place.hash,
+                asked,
+                multicall_address=multicall_at(chain, place.number),
+                number=place.number,
+            )
+        except NodeError as problem:
+            if problem.kind != "orphan":
+                raise
+            continue
+        if keep_zero is not None:
+            readings = [r for r in readings if r.value or r.cell.token_id in keep_zero]
+        if _stored(place, readings):
+            return
+    raise NoTip("the tip moved away under every reading")
+
+
+def multicall_at(chain: Chain, number: int) -> bytes | None:
+    """Where Multicall3 stood at that block, if it did."""
+    if chain.multicall_address is None or number < chain.multicall_from_block:
+        return None
+    return bytes(chain.multicall_address)
+
+
+def _stored(place: Place, readings: Sequence[cells.Reading]) -> bool:
+    with transaction.atomic():
+        Chain.objects.select_for_update(no_key=True).get(pk=place.chain_id)
+        if not Block.objects.filter(chain=place.chain_id, hash=place.hash).exists():
+            return False
+        publishing.publish_cells(cells.store(place, readings, touched=False))
+    return True
+
+
+def _add_jobs(chain: Chain, addresses: Iterable[int]) -> None:
+    jobs = [BackfillJob(chain=chain, kind=SEED, address_id=pk) for pk in addresses]
+    BackfillJob.objects.bulk_create(jobs, ignore_conflicts=True)
+
+
+def _likely_tokens(chain: Chain) -> list[Token]:
+    """Listed ones first, then what somebody holds, then the newest."""
+    doubtful = (Token.Status.SPAM, Token.Status.HIDDEN)
+    others = Token.objects.filter(chain=chain).exclude(contract=NATIVE)
+    listed = list(others.filter(status=Token.Status.LISTED).order_by("pk")[:ASKED_TOKENS])
+    held = Balance.objects.filter(token__chain=chain, value__gt=0).values("token")
+    more = others.filter(status=Token.Status.UNKNOWN, pk__in=held).exclude(status__in=doubtful)
+    room = ASKED_TOKENS - len(listed)
+    return [*listed, *more.order_by("pk")[:room]]

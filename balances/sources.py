@@ -1,0 +1,120 @@
+"""Which chains there are and how their nodes are reached: settings and rows in, a client out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+
+from balances.models import Chain, RpcEndpoint
+from foundation.evm.node import Endpoint
+from foundation.evm.nodes import Nodes
+
+VARIABLE: Final = re.compile(r"\$([A-Z][A-Z0-9_]*)")
+
+
+class Unconfigured(Exception):
+    """A chain without a usable endpoint, or an address that names a missing variable."""
+
+
+def nodes_for(chain: Chain) -> Nodes:
+    """A client of the chain's enabled endpoints, in their order. Raises ``Unconfigured``."""
+    rows = list(chain.endpoints.filter(enabled=True))
+    if not rows:
+        raise Unconfigured(f"{chain} has no enabled endpoint")
+    return Nodes([_endpoint(row) for row in rows], chain_id=chain.pk)
+
+
+def websocket_of(chain: Chain) -> str:
+    """Where new heads are announced; empty where no endpoint announces any."""
+    rows = chain.endpoints.filter(enabled=True).exclude(url_ws="")
+    return next((with_secrets(row.url_ws) for row in rows), "")
+
+
+def can_trace(chain: Chain) -> bool:
+    """Whether probing found an endpoint that traces whole blocks."""
+    return any("trace" in capabilities(row) for row in chain.endpoints.filter(enabled=True))
+
+
+def capabilities(row: RpcEndpoint) -> frozenset[str]:
+    """The names that probing found to hold; a map of name to boolean is read too."""
+    caps = row.caps
+    if isinstance(caps, Mapping):
+        return frozenset(name for name, has in caps.items() if has is True)
+    return frozenset(caps or ())
+
+
+def with_secrets(url: str) -> str:
+    """``$NAME`` replaced from the environment. Raises ``Unconfigured`` where it is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return os.environ[match[1]]
+        except KeyError:
+            raise Unconfigured(f"{match[0]} is not set") from None
+
+    return VARIABLE.sub(value, url)
+
+
+def _endpoint(row: RpcEndpoint) -> Endpoint:
+    return Endpoint(
+        name=row.name,
+        url_http=with_secrets(row.url_http),
+        url_ws=with_secrets(row.url_ws),
+        batch_max=row.batch_max,
+        logs_range_max=row.logs_range_max,
+        archive_from=row.archive_from,
+        caps=capabilities(row),
+    )
+
+
+def sync_chains(configured: Sequence[Mapping[str, Any]] | None = None) -> list[Chain]:
+    """Make rows of ``settings.CHAINS`` (or ``configured``) and return them.
+
+    Safe to repeat. What operators added stays; what probing found stays while the address does.
+    """
+    entries = settings.CHAINS if configured is None else configured
+    with transaction.atomic():
+        return [_sync_chain(entry) for entry in entries]
+
+
+def _sync_chain(entry: Mapping[str, Any]) -> Chain:
+    known: dict[str, Any] = {"name": entry["name"]}
+    columns = {
+        "symbol": "native_symbol",
+        "block_time_ms": "block_time_ms",
+        "reorg_depth": "reorg_depth",
+        "explorer": "explorer_url",
+    }
+    known |= {column: entry[key] for key, column in columns.items() if key in entry}
+    if entry.get("multicall"):
+        known["multicall_address"] = bytes.fromhex(entry["multicall"].removeprefix("0x"))
+    chain, _ = Chain.objects.update_or_create(id=int(entry["id"]), defaults=known)
+    names: list[str] = []
+    for place, url in enumerate(entry["rpc"]):
+        names.append(_name(url, names))
+        _sync_endpoint(chain, names[-1], url, entry.get("ws", "") if place == 0 else "", place)
+    return chain
+
+
+def _sync_endpoint(chain: Chain, name: str, url: str, url_ws: str, place: int) -> None:
+    given = {"url_http": url, "url_ws": url_ws, "priority": 10 + place}
+    row, created = RpcEndpoint.objects.get_or_create(chain=chain, name=name, defaults=given)
+    if created:
+        return
+    if row.url_http != url:
+        # Another node: nothing is known of it yet.
+        given |= {"caps": {}, "archive_from": None, "batch_max": 100, "logs_range_max": 50}
+    RpcEndpoint.objects.filter(pk=row.pk).update(**given)
+
+
+def _name(url: str, taken: Sequence[str]) -> str:
+    """The host, which is no secret; numbered where one host is named twice."""
+    host = urlsplit(url).hostname or "node"
+    same = sum(name == host or name.startswith(f"{host} ") for name in taken)
+    return f"{host} {same + 1}" if same else host

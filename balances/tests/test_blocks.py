@@ -1,0 +1,183 @@
+"""One block into the tables, from a real node."""
+
+from __future__ import annotations
+
+import pytest
+
+from balances.models import Balance, BalancePoint, Block, Chain, Coverage, Tx
+from balances.services import seeding
+from balances.services.blocks import Outcome, apply_block
+from balances.services.rollback import TipMoved, roll_back
+from balances.services.tokens import native_of
+from balances.sources import nodes_for, sync_chains
+from foundation.evm import blocks as wire
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALICE, BOB = bytes(range(1, 21)), bytes(range(101, 121))
+
+
+@pytest.fixture
+def chain(anvil):
+    (chain,) = sync_chains([{"id": 1, "name": "Test", "rpc": [anvil.url], "reorg_depth": 32}])
+    return chain
+
+
+@pytest.fixture
+def nodes(chain):
+    nodes = nodes_for(chain)
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture
+def follow(chain, nodes):
+    """Apply every block up to the head; return the outcomes."""
+
+    def apply():
+        chain.refresh_from_db()
+        head = wire.head(nodes)
+        first = head.number if chain.head_number is None else chain.head_number + 1
+        return [
+            apply_block(chain.pk, wire.fetch_header(nodes, number).hash, nodes)
+            for number in range(first, head.number + 1)
+        ]
+
+    return apply
+
+
+def pay(anvil, to, value):
+    return anvil.send({"to": f"0x{to.hex()}", "value": hex(value)})
+
+
+def held(chain, address):
+    return Balance.objects.get(address__raw=address, token=native_of(chain))
+
+
+def test_a_followed_address_has_its_new_balance_when_the_block_is_applied(
+    anvil, chain, nodes, follow
+):
+    assert follow() == [Outcome.APPLIED]
+    seeding.watch_addresses([ALICE])
+    pay(anvil, ALICE, 7)
+    assert follow() == [Outcome.APPLIED]
+    row = held(chain, ALICE)
+    chain.refresh_from_db()
+    assert (row.value, row.block_number, row.stale) == (7, chain.head_number, False)
+    assert Coverage.objects.get().from_block == chain.head_number
+    assert Tx.objects.get(recipient=ALICE).value == 7
+
+
+def test_a_block_applied_twice_changes_nothing(anvil, chain, nodes, follow):
+    follow()
+    seeding.watch_addresses([ALICE])
+    pay(anvil, ALICE, 7)
+    follow()
+    before = held(chain, ALICE).version
+    assert apply_block(chain.pk, wire.head(nodes).hash, nodes) == Outcome.KNOWN
+    assert (BalancePoint.objects.count(), held(chain, ALICE).version) == (1, before)
+
+
+def test_a_block_whose_parent_is_missing_is_not_applied(anvil, chain, nodes, follow):
+    follow()
+    anvil.ask("anvil_mine", "0x3")
+    assert apply_block(chain.pk, wire.head(nodes).hash, nodes) == Outcome.AHEAD
+    assert Block.objects.count() == 1
+
+
+def test_an_orphan_is_not_applied(anvil, chain, nodes, follow):
+    follow()
+    pay(anvil, ALICE, 7)
+    orphan = wire.head(nodes).hash
+    anvil.ask("anvil_reorg", 1, [])
+    assert apply_block(chain.pk, orphan, nodes) == Outcome.ORPHANED
+    assert Block.objects.count() == 1
+
+
+def test_blocks_that_were_taken_back_leave_no_row_and_the_balances_before_them(
+    anvil, chain, nodes, follow
+):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    pay(anvil, ALICE, 7)
+    follow()
+    chain.refresh_from_db()
+    fork = chain.head_number
+    pay(anvil, ALICE, 5)
+    pay(anvil, BOB, 3)
+    follow()
+    chain.refresh_from_db()
+    roll_back(chain.pk, tip_hash=bytes(chain.head_hash), fork_number=fork)
+    chain.refresh_from_db()
+    assert (chain.head_number, chain.epoch) == (fork, 2)
+    assert (held(chain, ALICE).value, held(chain, ALICE).stale) == (7, False)
+    # Bob's only reading is gone: unknown, which is not zero.
+    assert (held(chain, BOB).value, held(chain, BOB).stale) == (None, True)
+    for model, name in ((Block, "number"), (Tx, "block_number"), (BalancePoint, "block_number")):
+        assert not model.objects.filter(**{f"{name}__gt": fork}).exists()
+    assert Coverage.objects.count() == 1
+    assert chain.reorgs.get().depth == 2
+
+
+def test_a_roll_back_decided_on_an_old_tip_does_nothing(anvil, chain, nodes, follow):
+    follow()
+    pay(anvil, ALICE, 7)
+    follow()
+    with pytest.raises(TipMoved):
+        roll_back(chain.pk, tip_hash=bytes(32), fork_number=0)
+    assert Block.objects.count() == 2
+
+
+def test_an_address_added_while_a_block_is_read_is_part_of_it(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    from balances.services import cells
+
+    follow()
+    pay(anvil, ALICE, 7)
+    read, times = cells.read, []
+
+    def add_meanwhile(*args, **kwargs):
+        if not times:
+            seeding.watch_addresses([ALICE])
+        times.append(1)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(cells, "read", add_meanwhile)
+    assert follow() == [Outcome.APPLIED]
+    assert held(chain, ALICE).value == 7
+
+
+def test_a_cell_that_fails_keeps_its_value_and_ends_what_is_known(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    from balances.services import cells
+
+    follow()
+    seeding.watch_addresses([ALICE])
+    pay(anvil, ALICE, 7)
+    follow()
+    pay(anvil, ALICE, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            cells.multicall, "balances", lambda nodes, block, asked, **_: [None] * len(asked)
+        )
+        follow()
+    row = held(chain, ALICE)
+    assert (row.value, row.stale) == (7, True)
+    assert Coverage.objects.get().to_block == row.block_number
+    seeding.reread_stale(chain.pk, nodes)
+    row.refresh_from_db()
+    assert (row.value, row.stale) == (8, False)
+    assert Coverage.objects.filter(to_block=None).get().from_block == row.block_number
+
+
+def test_a_new_address_is_read_at_the_tip(anvil, chain, nodes, follow):
+    pay(anvil, ALICE, 9)
+    follow()
+    seeding.watch_addresses([ALICE])
+    from balances.models import Address
+
+    seeding.seed(chain, Address.objects.get(), nodes)
+    assert held(chain, ALICE).value == 9
+    assert Chain.objects.get().watch_seq == 1
