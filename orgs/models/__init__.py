@@ -8,14 +8,30 @@ from orgs.models.events import (
     Stat,
     UserDay,
 )
+from orgs.models.organisations import (
+    ApiKey,
+    Domain,
+    Invitation,
+    KeyScope,
+    Membership,
+    Organisation,
+    OrgRole,
+)
 
 __all__ = [
+    "ApiKey",
     "Day",
+    "Domain",
     "Event",
+    "Invitation",
+    "KeyScope",
     "MailDomain",
     "MailEvent",
+    "Membership",
     "OrgDay",
+    "OrgRole",
     "OrgUserDay",
+    "Organisation",
     "Stat",
     "UserDay",
 ]
