@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class BalancesConfig(AppConfig):
     name = "balances"
+
+    def ready(self) -> None:
+        from balances import receivers, routing  # noqa: F401

@@ -50,12 +50,12 @@ class AddressQuerySet(models.QuerySet["Address"]):
         """
         return self.all() if user.is_authenticated and user.is_active else self.none()
 
-    def followed(self, now: datetime) -> Self:
-        """Addresses that somebody watches, or has looked up lately."""
+    def forgotten(self, now: datetime) -> Self:
+        """Addresses that nobody watches and nobody has looked up lately."""
         # By name: models import this module, not the other way round.
         watches = apps.get_model("balances", "Watch")._default_manager
-        return self.filter(
-            Q(looked_up_until__gt=now) | Exists(watches.filter(address=OuterRef("pk")))
+        return self.filter(Q(looked_up_until=None) | Q(looked_up_until__lte=now)).exclude(
+            Exists(watches.filter(address=OuterRef("pk")))
         )
 
 

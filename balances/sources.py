@@ -27,7 +27,7 @@ def nodes_for(chain: Chain) -> Nodes:
     rows = list(chain.endpoints.filter(enabled=True))
     if not rows:
         raise Unconfigured(f"{chain} has no enabled endpoint")
-    return Nodes([_endpoint(row) for row in rows], chain_id=chain.pk)
+    return Nodes([endpoint(row) for row in rows], chain_id=chain.pk)
 
 
 def websocket_of(chain: Chain) -> str:
@@ -61,7 +61,7 @@ def with_secrets(url: str) -> str:
     return VARIABLE.sub(value, url)
 
 
-def _endpoint(row: RpcEndpoint) -> Endpoint:
+def endpoint(row: RpcEndpoint) -> Endpoint:
     return Endpoint(
         name=row.name,
         url_http=with_secrets(row.url_http),

@@ -1,0 +1,36 @@
+"""What follows from the news of others: wallets are watched, queued work begins at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.dispatch import receiver
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from accounts.signals import wallet_linked, wallet_unlinked
+from balances import tasks
+from balances.services import watches
+from balances.signals import work_queued
+
+logger = structlog.get_logger(__name__)
+
+
+@receiver(wallet_linked)
+def watch_wallet(user_id: int, address: str, **kwargs: Any) -> None:
+    watches.prove(user_id, address)
+
+
+@receiver(wallet_unlinked)
+def leave_wallet(user_id: int, address: str, **kwargs: Any) -> None:
+    watches.unprove(user_id, address)
+
+
+@receiver(work_queued)
+def begin_work(**kwargs: Any) -> None:
+    """The rows are the queue: a message that is lost is made up for at the next turn."""
+    try:
+        tasks.read_at_block.apply_async(expires=30, retry=False)
+    except (OperationalError, RedisError) as problem:
+        logger.warning("no worker was woken", error=repr(problem))

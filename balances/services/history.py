@@ -1,0 +1,502 @@
+"""What an address holds now, and what it held: from the desk's own tables, never from a node.
+
+A value is either inside what was followed, and then told, or it is not known, and then queued to be
+read where a node can still say, or unknown with its reason. It is never zero for want of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from balances.models import (
+    Address,
+    BackfillJob,
+    Balance,
+    BalancePoint,
+    Block,
+    Chain,
+    Coverage,
+    RpcEndpoint,
+    Token,
+)
+from balances.services import valuation
+from balances.services.blocks import RECENT
+from balances.services.holdings import Holding, Reason, State
+from balances.signals import work_queued
+from foundation.errors import InvalidInput, NotFound
+
+MAX_BLOCK: Final = 2**63 - 1
+# So many readings of the past may wait for one chain; whoever asks for more is told to come back.
+MAX_WAITING: Final = 1_000
+OPENED: Final = 0
+
+__all__ = ["Change", "Changes", "Holding", "Step", "balances_at", "changes", "current", "series"]
+
+# One walk along the key for each cell. Open coverage counts inside the follower's unbroken runs
+# only, for the block that is asked for as for the point that answers.
+POINTS = """
+SELECT DISTINCT ON (cell.token_id)
+       cell.token_id, point.value, point.source, point.kind, cell.complete
+FROM balances_coverage cell
+JOIN balances_token token ON token.id = cell.token_id AND token.chain_id = %(chain)s
+CROSS JOIN LATERAL (
+    SELECT p.block_number, p.value, p.source, p.kind
+    FROM balances_balancepoint p
+    WHERE p.chain_id = %(chain)s AND p.address_id = cell.address_id AND p.token_id = cell.token_id
+      AND p.block_number BETWEEN cell.from_block AND %(block)s
+      AND (cell.to_block IS NOT NULL OR EXISTS (
+          SELECT 1 FROM balances_chainspan s WHERE s.chain_id = %(chain)s
+          AND p.block_number BETWEEN s.from_block AND s.to_block))
+    ORDER BY p.block_number DESC LIMIT 1
+) point
+WHERE cell.address_id = %(address)s AND cell.from_block <= %(block)s
+  AND (cell.to_block >= %(block)s OR cell.to_block IS NULL AND EXISTS (
+      SELECT 1 FROM balances_chainspan s WHERE s.chain_id = %(chain)s
+      AND %(block)s BETWEEN s.from_block AND s.to_block))
+ORDER BY cell.token_id, cell.complete DESC, point.block_number DESC
+"""
+
+# As many steps along the key as the chart has places, however many changes there were.
+STEPS = """
+SELECT DISTINCT ON (point.block_number)
+       point.block_number, point.value, point.kind, block.ts
+FROM generate_series(%(first)s::bigint + %(length)s - 1, %(last)s::bigint, %(length)s) AS edge
+CROSS JOIN LATERAL (
+    SELECT block_number, value, kind FROM balances_balancepoint
+    WHERE chain_id = %(chain)s AND address_id = %(address)s AND token_id = %(token)s
+      AND block_number <= edge
+    ORDER BY block_number DESC LIMIT 1
+) point
+LEFT JOIN balances_block block
+  ON block.chain_id = %(chain)s AND block.number = point.block_number
+ORDER BY point.block_number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The balance of a cell from ``block_number`` on. ``delta`` is ``None`` for the first known."""
+
+    block_number: int
+    block_hash: bytes
+    at: datetime | None
+    value: int
+    delta: int | None
+    source: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Newest first. ``before`` continues: give it to the next call. ``None`` at the end."""
+
+    rows: list[Change]
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A place of a chart. ``at`` is ``None`` where the block's time is not known."""
+
+    block_number: int
+    at: datetime | None
+    value: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A block of a chain that was asked for, by its number or by a time. Hash and time: if known.
+
+    ``number`` is ``None`` where it is not known which block a time means.
+    """
+
+    chain: Chain
+    number: int | None
+    hash: bytes | None = None
+    ts: datetime | None = None
+
+
+# --- Now ----------------------------------------------------------------------------------
+
+
+def current(address: Address, *, chain: Chain | None = None) -> list[Holding]:
+    """What the address holds, by chain, the coin of each first. Five queries, whatever it holds."""
+    return valuation.value(current_of([address], chain=chain)[address.pk])
+
+
+def current_of(
+    addresses: Sequence[Address], *, chain: Chain | None = None
+) -> dict[int, list[Holding]]:
+    """The same for many addresses, by their key, without prices."""
+    rows: dict[int, list[Balance]] = {address.pk: [] for address in addresses}
+    for row in Balance.objects.of(*addresses):
+        if chain is None or row.token.chain_id == chain.pk:
+            rows[row.address_id].append(row)
+    followed = Coverage.objects.filter(address__in=addresses, to_block=None)
+    covered = {
+        (cell[0], cell[1]): cell[2]
+        for cell in followed.values_list("address_id", "token_id", "complete")
+    }
+    seeds = BackfillJob.objects.waiting().filter(address__in=addresses, kind=BackfillJob.Kind.SEED)
+    waits = set(seeds.values_list("address_id", "chain_id"))
+    coins = _coins(chain)
+    return {
+        address.pk: _in_order(
+            [
+                *(_held(row, covered, waits) for row in rows[address.pk]),
+                *_absent(address, coins, rows[address.pk], waits),
+            ]
+        )
+        for address in addresses
+    }
+
+
+def _held(
+    row: Balance, covered: dict[tuple[int, int], bool], waits: set[tuple[int, int]]
+) -> Holding:
+    if row.value is None:
+        waiting = (row.address_id, row.token.chain_id) in waits
+        state = State.LOADING if waiting or row.stale else State.UNKNOWN
+        why = Reason.SEEDING if waiting else Reason.REREADING if row.stale else Reason.FAILED
+        return Holding(row.token, None, state, why, version=row.version)
+    state, reason = _certainty(row.token, covered.get((row.address_id, row.token_id), False))
+    if row.stale:
+        state, reason = State.SAMPLED, Reason.REREADING
+    elif row.block_number == row.token.chain.head_number:
+        state, reason = State.EXACT, None
+    return Holding(
+        token=row.token,
+        value=row.value,
+        state=state,
+        reason=reason,
+        source="stored",
+        block_number=row.block_number,
+        block_hash=_bytes(row.block_hash),
+        at=row.at,
+        kind=state,
+        version=row.version,
+    )
+
+
+def _absent(
+    address: Address, coins: Iterable[Token], rows: Iterable[Balance], waits: set[tuple[int, int]]
+) -> list[Holding]:
+    """The coins of chains where nothing was read yet."""
+    held = {row.token_id for row in rows}
+    return [
+        Holding(coin, None, State.LOADING, Reason.SEEDING)
+        if (address.pk, coin.chain_id) in waits
+        else Holding(coin, None, State.UNKNOWN, Reason.NOT_COVERED)
+        for coin in coins
+        if coin.pk not in held
+    ]
+
+
+def _coins(chain: Chain | None) -> list[Token]:
+    coins = Token.objects.native().filter(chain__enabled=True).select_related("chain")
+    return list(coins if chain is None else coins.filter(chain=chain))
+
+
+def _in_order(found: list[Holding]) -> list[Holding]:
+    return sorted(found, key=lambda h: (h.token.chain_id, bytes(h.token.contract)))
+
+
+# --- Then ---------------------------------------------------------------------------------
+
+
+def balances_at(
+    address: Address,
+    *,
+    block: int | None = None,
+    at: datetime | None = None,
+    chain: Chain | None = None,
+) -> list[Holding]:
+    """What the address held at a block of one chain, or at a time; without either, what it holds.
+
+    What is not known and can still be read is queued, and told as ``loading``. Raises
+    ``InvalidInput`` for a block or a time that cannot be, ``NotFound`` for one that is not there
+    yet or lies before the first block.
+    """
+    if block is not None and at is not None:
+        problem = "Give a block or a time, not both."
+        raise InvalidInput(problem, fields={"at": [problem]})
+    if block is None and at is None:
+        return current(address, chain=chain)
+    places = [_place_of_block(block, chain)] if block is not None else _places_at(at, chain)
+    found: list[Holding] = []
+    for place in places:
+        found += valuation.value(_held_at(address, place), moment=at or place.ts)
+    return _in_order(found)
+
+
+def _place_of_block(block: int, chain: Chain | None) -> Place:
+    if not 0 <= block <= MAX_BLOCK:
+        problem = f"A block's number lies between 0 and {MAX_BLOCK}."
+        raise InvalidInput(problem, code="bad_block", fields={"block": [problem]})
+    chain = chain or only_chain()
+    if chain.head_number is None or block > chain.head_number:
+        known = "none yet" if chain.head_number is None else str(chain.head_number)
+        problem = f"{chain.name} has no block {block} yet. The newest known here: {known}."
+        raise NotFound(problem, code="block_in_future", fields={"block": [problem]})
+    row = Block.objects.filter(chain=chain, number=block).first()
+    return _place(chain, row) if row else Place(chain, block)
+
+
+def only_chain() -> Chain:
+    """The chain that need not be named, since there is no other. Raises ``InvalidInput``."""
+    chains = list(Chain.objects.followed())
+    if len(chains) != 1:
+        problem = "Name the chain: " + ", ".join(f"{c.pk} ({c.name})" for c in chains) + "."
+        raise InvalidInput(problem, code="chain_needed", fields={"chain": [problem]})
+    return chains[0]
+
+
+def _places_at(moment: datetime | None, chain: Chain | None) -> list[Place]:
+    assert moment is not None
+    if moment > timezone.now():
+        problem = "This time has not come yet."
+        raise InvalidInput(problem, code="time_in_future", fields={"at": [problem]})
+    chains = [chain] if chain else list(Chain.objects.followed())
+    found = [place for chain in chains if (place := _place_at(chain, moment)) is not None]
+    if chains and not found:
+        problem = "No chain was there yet." if chain is None else f"{chain.name} began later."
+        raise NotFound(problem, code="before_genesis", fields={"at": [problem]})
+    return found
+
+
+def _place_at(chain: Chain, moment: datetime) -> Place | None:
+    """The last block until ``moment``; ``None`` before the chain's first block.
+
+    Without a number where blocks around that time are missing here: then no block can be named.
+    """
+    row = Block.objects.made_by(chain, moment).first()
+    if row is None:
+        return None if Block.objects.filter(chain=chain, number=0).exists() else Place(chain, None)
+    newest = row.number == chain.head_number
+    if newest or Block.objects.filter(chain=chain, number=row.number + 1).exists():
+        return _place(chain, row)
+    return Place(chain, None)
+
+
+def _place(chain: Chain, row: Block) -> Place:
+    return Place(chain, row.number, bytes(row.hash), row.ts)
+
+
+def _held_at(address: Address, place: Place) -> list[Holding]:
+    chain = place.chain
+    cells = Token.objects.filter(chain=chain, pk__in=_tokens_of(address)) | (
+        Token.objects.native().filter(chain=chain)
+    )
+    tokens = {token.pk: token for token in cells.select_related("chain").distinct()}
+    if place.number is None:
+        return [
+            Holding(token, None, State.UNKNOWN, Reason.NOT_COVERED) for token in tokens.values()
+        ]
+    known = _known_at(address, place, tokens)
+    missing = [token for token in tokens.values() if token.pk not in known]
+    return [*known.values(), *_to_be_read(address, place, missing)]
+
+
+def _tokens_of(address: Address) -> Any:
+    return Balance.objects.filter(address=address).values("token_id")
+
+
+def _known_at(address: Address, place: Place, tokens: dict[int, Token]) -> dict[int, Holding]:
+    assert place.number is not None
+    facts = {"chain": place.chain.pk, "address": address.pk, "block": place.number}
+    with connection.cursor() as cursor:
+        cursor.execute(POINTS, facts)
+        rows = cursor.fetchall()
+    known = {}
+    for token_id, value, source, kind, complete in rows:
+        token = tokens.get(token_id)
+        if token is not None:
+            sure = complete and kind == BalancePoint.Kind.EXACT
+            known[token_id] = _told(place, int(value), source, token, *_certainty(token, sure))
+    # A reading at this very block is sure, and needs no coverage around it.
+    here = BalancePoint.objects.filter(
+        chain=place.chain, address=address, block_number=place.number, token__in=tokens
+    )
+    for point in here.exclude(source=BalancePoint.Source.TRANSFER):
+        token = tokens[point.token_id]
+        known[token.pk] = _told(place, point.value, point.source, token, State.EXACT, None)
+    return known
+
+
+def _told(
+    place: Place, value: int, source: str, token: Token, state: State, reason: Reason | None
+) -> Holding:
+    return Holding(
+        token=token,
+        value=value,
+        state=state,
+        reason=reason,
+        source=source,
+        block_number=place.number,
+        block_hash=place.hash,
+        at=place.ts,
+        kind=state,
+    )
+
+
+def _certainty(token: Token, complete: bool) -> tuple[State, Reason | None]:
+    if token.bugged_events:
+        return State.SAMPLED, Reason.TOKEN_LIES
+    return (State.EXACT, None) if complete else (State.SAMPLED, Reason.SAMPLED)
+
+
+# --- What nobody knows yet --------------------------------------------------------------------
+
+
+def _to_be_read(address: Address, place: Place, tokens: list[Token]) -> list[Holding]:
+    """Queue what a node can still say; the rest is unknown, with its reason."""
+    if not tokens:
+        return []
+    state, reason = _chance(address, place)
+    return [
+        Holding(
+            token=token,
+            value=None,
+            state=state,
+            reason=reason,
+            block_number=place.number,
+            block_hash=place.hash,
+            at=place.ts,
+        )
+        for token in tokens
+    ]
+
+
+def _chance(address: Address, place: Place) -> tuple[State, Reason]:
+    """Whether what nobody knows here can still be learnt; if so, it is queued."""
+    jobs = BackfillJob.objects.filter(
+        chain=place.chain,
+        kind=BackfillJob.Kind.READ,
+        address=address,
+        token=None,
+        from_block=place.number,
+    )
+    last = jobs.order_by("-pk").first()
+    if last is not None and last.state != BackfillJob.State.WAITING:
+        given_up = last.error in list(Reason)
+        return State.UNKNOWN, Reason(last.error) if given_up else Reason.FAILED
+    reason = _out_of_reach(place)
+    if reason is not None:
+        return State.UNKNOWN, reason
+    if last is None and not _queue(address, place):
+        return State.UNKNOWN, Reason.BUSY
+    return State.LOADING, Reason.READING
+
+
+def _out_of_reach(place: Place) -> Reason | None:
+    """Why no node of ours can say what was at this block; ``None`` if one can."""
+    assert place.number is not None
+    usable = RpcEndpoint.objects.filter(chain=place.chain, enabled=True)
+    depths = list(usable.values_list("archive_from", flat=True))
+    # Any node keeps the state of the newest blocks.
+    if depths and (place.chain.head_number or 0) - place.number <= RECENT:
+        return None
+    archives = [depth for depth in depths if depth is not None]
+    if not archives:
+        return Reason.NO_ARCHIVE
+    return None if min(archives) <= place.number else Reason.PRUNED
+
+
+@transaction.atomic
+def _queue(address: Address, place: Place) -> bool:
+    """False where too much waits already."""
+    waiting = BackfillJob.objects.waiting().filter(chain=place.chain, kind=BackfillJob.Kind.READ)
+    if waiting.count() >= MAX_WAITING:
+        return False
+    job = BackfillJob(
+        chain=place.chain,
+        kind=BackfillJob.Kind.READ,
+        address=address,
+        from_block=place.number,
+        to_block=place.number,
+        priority=OPENED,
+    )
+    # Somebody else may have asked in this moment.
+    BackfillJob.objects.bulk_create([job], ignore_conflicts=True)
+    transaction.on_commit(partial(work_queued.send, sender=BackfillJob), robust=True)
+    return True
+
+
+# --- How it came about --------------------------------------------------------------------
+
+
+def changes(
+    address: Address, token: Token, *, before: int | None = None, limit: int = 100
+) -> Changes:
+    """The changes of a cell, newest first, those below block ``before`` only. Two queries."""
+    points = BalancePoint.objects.of(address, token)
+    if before is not None:
+        points = points.filter(block_number__lt=before)
+    found = list(points[: limit + 1])
+    shown = found[:limit]
+    times = _times(token.chain_id, [point.block_number for point in shown])
+    rows = [
+        Change(
+            block_number=point.block_number,
+            block_hash=bytes(point.block_hash),
+            at=times.get(point.block_number),
+            value=point.value,
+            delta=point.value - earlier.value if earlier is not None else None,
+            source=point.source,
+            kind=point.kind,
+        )
+        for point, earlier in zip(shown, [*found[1:], None], strict=False)
+    ]
+    return Changes(rows, shown[-1].block_number if len(found) > limit else None)
+
+
+def series(
+    address: Address,
+    token: Token,
+    *,
+    first: int | None = None,
+    last: int | None = None,
+    steps: int = 300,
+) -> list[Step]:
+    """The balance as a chart shows it, oldest first: each change, or the last one of each of
+    ``steps`` stretches where there are more. Begins with the value that held at ``first``."""
+    points = BalancePoint.objects.of(address, token)
+    begin = first if first is not None else points.values_list("block_number", flat=True).last()
+    end = last if last is not None else token.chain.head_number
+    if begin is None or end is None or end < begin:
+        return []
+    length = max((end - begin + 1) // max(steps, 1), 1)
+    facts = {
+        "chain": token.chain_id,
+        "address": address.pk,
+        "token": token.pk,
+        "first": begin,
+        # The last stretch reaches beyond the end, so that the newest change is not cut off.
+        "last": begin + ((end - begin) // length + 1) * length - 1,
+        "length": length,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(STEPS, facts)
+        rows = cursor.fetchall()
+    return [
+        Step(number, ts and ts.astimezone(UTC), int(value), kind)
+        for number, value, kind, ts in rows
+        if number <= end
+    ]
+
+
+def _times(chain_id: int, numbers: list[int]) -> dict[int, datetime]:
+    blocks = Block.objects.filter(chain=chain_id, number__in=numbers)
+    return dict(blocks.values_list("number", "ts"))
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -1,0 +1,48 @@
+"""Looking at an address that perhaps nobody watches. A row of ``Address`` is followed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from balances.models import Address, BackfillJob
+from balances.services import addresses, seeding
+from balances.signals import work_queued
+
+# An address is kept for so long after it was last looked at, if nobody watches it.
+FOLLOWED_FOR: Final = timedelta(hours=24)
+# Written anew only when so much of it has passed: a page that is opened often writes once.
+WORN: Final = timedelta(hours=1)
+OPENED: Final = 1
+
+
+def look_up(address: str | bytes) -> Address:
+    """The address, followed from now on for a while. What it holds fills in if nobody knew it.
+
+    Raises ``InvalidInput`` for what is no address. Asks no node.
+    """
+    raw = addresses.parse(address) if isinstance(address, str) else address
+    now = timezone.now()
+    found = Address.objects.filter(raw=raw).first()
+    if found is None:
+        return _begin(raw, now)
+    if found.looked_up_until is None or found.looked_up_until < now + FOLLOWED_FOR - WORN:
+        # One that was forgotten meanwhile is a new one.
+        kept = Address.objects.filter(pk=found.pk).update(looked_up_until=now + FOLLOWED_FOR)
+        return found if kept else _begin(raw, now)
+    return found
+
+
+@transaction.atomic
+def _begin(raw: bytes, now: datetime) -> Address:
+    seeding.watch_addresses([raw])
+    Address.objects.filter(raw=raw).update(looked_up_until=now + FOLLOWED_FOR)
+    address = Address.objects.get(raw=raw)
+    # A page is open: it goes ahead of what an import has queued.
+    BackfillJob.objects.waiting().filter(address=address).update(priority=OPENED)
+    transaction.on_commit(partial(work_queued.send, sender=Address), robust=True)
+    return address

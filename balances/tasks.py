@@ -1,0 +1,80 @@
+"""The work on chains in the background. The timetable stands in ``config/settings.py``.
+
+The rows are the queue: jobs carry leases, so a message may be lost, late or delivered twice. One
+that is late is dropped by its expiry, and one that fails waits for its next turn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from celery import shared_task
+from django.utils import timezone
+
+from balances.models import BackfillJob
+from balances.services import backfill, upkeep
+
+# Seconds: what somebody waits for, and what fills in the past.
+HOT: Final[dict[str, Any]] = {"soft_time_limit": 50, "time_limit": 60, "acks_late": True}
+BACKFILL: Final[dict[str, Any]] = {"soft_time_limit": 600, "time_limit": 660, "acks_late": True}
+
+SOON: Final = (BackfillJob.Kind.READ, BackfillJob.Kind.SEED)
+LATER: Final = (*SOON, BackfillJob.Kind.HISTORY, BackfillJob.Kind.BLOCKS)
+
+
+@shared_task(name="balances.read_at_block", **HOT)
+def read_at_block() -> int:
+    """What an open page waits for: first readings of an address, readings of the past."""
+    return backfill.run_due(100, kinds=SOON)
+
+
+@shared_task(name="balances.backfill_dispatch", **BACKFILL)
+def backfill_dispatch() -> int:
+    """A few of the jobs that wait, left-behind ones too; what somebody waits for goes first."""
+    return backfill.run_due(20, kinds=LATER)
+
+
+@shared_task(name="balances.token_metadata", **HOT)
+def token_metadata() -> int:
+    """Ask contracts that were seen for the first time what they are called."""
+    return upkeep.each_chain(upkeep.name_tokens)
+
+
+@shared_task(name="balances.probe_endpoints", **HOT)
+def probe_endpoints(full: bool = False) -> int:
+    """Ask every endpoint whether it is there; with ``full``, everything that it can do."""
+    return upkeep.probe_endpoints(full=full)
+
+
+@shared_task(name="balances.check_head_age", **HOT)
+def check_head_age() -> int:
+    """Raise an alarm for chains that stand still; return how many do."""
+    return upkeep.check_heads(timezone.now())
+
+
+@shared_task(name="balances.finalize", **HOT)
+def finalize() -> int:
+    return upkeep.each_chain(upkeep.finalize)
+
+
+@shared_task(name="balances.sweep_native", **BACKFILL)
+def sweep_native() -> int:
+    """Read a slice of what changes without a transfer to tell of it."""
+    return upkeep.each_chain(upkeep.sweep)
+
+
+@shared_task(name="balances.reconcile_sample", **BACKFILL)
+def reconcile_sample() -> int:
+    """Compare one balance in a hundred with the chain; return how many differ."""
+    return upkeep.each_chain(upkeep.reconcile)
+
+
+@shared_task(name="balances.daily_snapshot", **BACKFILL)
+def daily_snapshot() -> int:
+    """One value a cell for the day that has ended (UTC)."""
+    return upkeep.keep_day(upkeep.yesterday(timezone.now()))
+
+
+@shared_task(name="balances.prune", **BACKFILL)
+def prune() -> int:
+    return upkeep.prune(timezone.now())
