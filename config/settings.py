@@ -118,6 +118,10 @@ if DATABASE_POOL_SIZE:
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 5,
     }
+# Past a proxy that hands connections around (PgBouncer): followers of chains hold a lock by theirs.
+DATABASE_DIRECT = (
+    env.dj_db_url("DATABASE_DIRECT_URL") if env.str("DATABASE_DIRECT_URL", default="") else {}
+)
 
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
