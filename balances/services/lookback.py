@@ -20,7 +20,6 @@ from balances.models import (
     BackfillJob,
     Balance,
     BalancePoint,
-    Block,
     Chain,
     ChainSpan,
     Coverage,
@@ -72,11 +71,11 @@ def _top(job: BackfillJob) -> int:
 
 def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Nodes) -> None:
     raw = bytes(address.raw)
-    moves = _moves(nodes, raw, first, top)
+    moves, hashes = _moves(nodes, raw, first, top)
     known = tokens_of(chain, moves.keys())
     _read_new(chain, address, known.values(), nodes)
-    numbers = {first, *(number for found in moves.values() for number in found)}
-    hashes = _hashes(chain, nodes, numbers)
+    if first not in hashes:
+        hashes[first] = hash_of(nodes, first)
     with transaction.atomic():
         Chain.objects.select_for_update(no_key=True).get(pk=chain.pk)
         for run in _lowest_runs(chain, address, top):
@@ -85,17 +84,16 @@ def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Node
             _lengthen(chain, cell, run, first, moves.get(contract, {}), hashes)
 
 
-def _moves(nodes: Nodes, raw: bytes, first: int, last: int) -> Moves:
-    """Each transfer once, though one to oneself is found from both sides."""
+def _moves(nodes: Nodes, raw: bytes, first: int, last: int) -> tuple[Moves, dict[int, bytes]]:
+    """And the hashes of the blocks with transfers, by number."""
     moves: Moves = defaultdict(lambda: defaultdict(int))
-    seen = set()
-    for number, transfer in logs.transfer_logs(nodes, raw, first, last):
-        if (number, transfer.log_index) in seen:
-            continue
-        seen.add((number, transfer.log_index))
+    hashes = {}
+    for found in logs.transfer_logs(nodes, raw, first, last):
+        transfer = found.transfer
         sign = (transfer.recipient == raw) - (transfer.sender == raw)
-        moves[transfer.contract][number] += transfer.value * sign
-    return moves
+        moves[transfer.contract][found.block_number] += transfer.value * sign
+        hashes[found.block_number] = found.block_hash
+    return moves, hashes
 
 
 def _read_new(chain: Chain, address: Address, tokens: Iterable[Token], nodes: Nodes) -> None:
@@ -180,9 +178,3 @@ def _lengthen(
     for number, value in sorted(told.items()):
         place = Place(chain.pk, number, hashes[number])
         cells.store_points(place, [Reading(cell, value, TOLD)])
-
-
-def _hashes(chain: Chain, nodes: Nodes, numbers: set[int]) -> dict[int, bytes]:
-    rows = Block.objects.filter(chain=chain, number__in=numbers).values_list("number", "hash")
-    found = {number: bytes(value) for number, value in rows}
-    return found | {number: hash_of(nodes, number) for number in numbers - found.keys()}

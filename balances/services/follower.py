@@ -1,0 +1,340 @@
+"""Follows one chain: hears of heads, looks for itself, and applies what is new.
+
+Three threads: this one works, one listens for announced heads, one says each second that the
+follower lives. A follower needs no announcements: it polls, and so notices when they stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from balances.models import Chain
+from balances.services import publishing, seeding
+from balances.services.catching_up import CatchUp, Halted, HeadMoved
+from balances.services.chain_lock import ChainLock, LockLost
+from balances.services.seeding import NoTip
+from balances.sources import Unconfigured, can_trace, nodes_for, websocket_of
+from foundation.evm import blocks as wire
+from foundation.evm import heads
+from foundation.evm.blocks import Header
+from foundation.evm.node import NodeError
+from foundation.evm.nodes import Nodes
+
+logger = structlog.get_logger(__name__)
+
+BEAT_EVERY: Final = 1.0
+# Seconds without any answer, after which the chain is down; also how long a head may wait.
+PATIENCE: Final = 5.0
+LONGEST_PAUSE: Final = 5.0
+LOCK_EVERY: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds. ``poll``: between looks at the head; ``patience``: see ``CatchUp``."""
+
+    poll: float
+    patience: float
+
+    @classmethod
+    def of(cls, chain: Chain, *, announced: bool) -> Pace:
+        step = chain.block_time_ms / 1000
+        poll = max(2 * step, 2.0) if announced else min(max(step / 2, 0.25), 2.0)
+        return cls(poll=poll, patience=max(2 * step, 3.0))
+
+
+@dataclass
+class Pulse:
+    """What the threads tell each other. Plain attributes: each has one writer at a time."""
+
+    answered_at: float = field(default_factory=time.monotonic)
+    listening: bool = False
+    epoch: int = 1
+    number: int = 0
+
+    def answered(self) -> None:
+        self.answered_at = time.monotonic()
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything was heard of the node lately. A connection that is open was heard of:
+        it is pinged."""
+        return self.listening or time.monotonic() - self.answered_at < PATIENCE
+
+
+class Follower:
+    """``pace`` and ``receipts`` are for tests and for chains whose nodes charge for receipts."""
+
+    def __init__(self, chain_id: int, *, pace: Pace | None = None, receipts: bool = True) -> None:
+        self.chain_id = chain_id
+        self.stopping = threading.Event()
+        self._given_pace = pace
+        self._receipts = receipts
+        self._wake = threading.Event()
+        self._announced: Header | None = None
+        self._pulse = Pulse()
+        self._behind_since: float | None = None
+        self._turn = 0
+        self._state = ""
+
+    def stop(self) -> None:
+        """From any thread or a signal: the block in hand is finished."""
+        self.stopping.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Follow until ``stop``. Raises ``Halted`` where a person has to look.
+
+        Waits for its turn where another follows the chain already, and begins anew when the
+        database was away.
+        """
+        while not self.stopping.is_set():
+            lock = ChainLock(self.chain_id)
+            try:
+                if self._wait_for(lock):
+                    self._lead(lock)
+            except (LockLost, OperationalError, InterfaceError) as problem:
+                logger.warning("lock lost", chain=self.chain_id, error=repr(problem))
+                self.stopping.wait(LOCK_EVERY)
+            finally:
+                self._let_go(lock)
+
+    # --- Who follows ---------------------------------------------------------------------
+
+    def _wait_for(self, lock: ChainLock) -> bool:
+        told = False
+        while not self.stopping.is_set():
+            if lock.take():
+                return True
+            if not told:
+                logger.info("another follows this chain; waiting", chain=self.chain_id)
+                told = True
+            self.stopping.wait(LOCK_EVERY)
+        return False
+
+    def _let_go(self, lock: ChainLock) -> None:
+        try:
+            lock.release()
+        except DatabaseError as problem:
+            logger.warning("lock not given back", chain=self.chain_id, error=repr(problem))
+        finally:
+            connection.close()
+
+    def _lead(self, lock: ChainLock) -> None:
+        chain = Chain.objects.get(pk=self.chain_id)
+        self._state = chain.state
+        try:
+            nodes = nodes_for(chain)
+        except Unconfigured as problem:
+            raise self._halt(str(problem)) from problem
+        try:
+            self._follow(chain, nodes, lock)
+        except Halted as problem:
+            raise self._halt(str(problem)) from problem
+        finally:
+            nodes.close()
+
+    def _follow(self, chain: Chain, nodes: Nodes, lock: ChainLock) -> None:
+        url = websocket_of(chain)
+        pace = self._given_pace or Pace.of(chain, announced=bool(url))
+        catch_up = CatchUp(
+            chain.pk,
+            nodes,
+            chain.reorg_depth,
+            traced=can_trace(chain),
+            receipts=self._receipts,
+            patience=pace.patience,
+            check=lock.check,
+        )
+        logger.info("following", chain=chain.pk)
+        with self._beating(), self._listening(url, pace):
+            checked = False
+            while not self.stopping.is_set():
+                lock.check()
+                if not checked:
+                    checked = self._try(lambda: self._check_identity(nodes))
+                if checked:
+                    self._try(lambda: self._advance(catch_up))
+                self._note_silence()
+                self._wake.wait(pace.poll if checked else min(pace.poll, 1.0))
+                self._wake.clear()
+
+    # --- One round ------------------------------------------------------------------------
+
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Whether ``step`` was done. What may be better next time is logged and left to it."""
+        try:
+            step()
+        except NodeError as problem:
+            if problem.kind == "wrong_chain":
+                raise Halted("another chain answers at the endpoint") from problem
+            logger.warning("node", chain=self.chain_id, error=str(problem))
+            return False
+        except HeadMoved as problem:
+            # Not to be repeated at once: the node may need a moment to agree with itself.
+            logger.info("head moved", chain=self.chain_id, detail=str(problem))
+            self._pulse.answered()
+            return False
+        self._pulse.answered()
+        return True
+
+    def _check_identity(self, nodes: Nodes) -> None:
+        """The chain id is checked by ``Nodes``. The first block tells a chain made anew."""
+        genesis = wire.fetch_header(nodes, 0)
+        if genesis is None:
+            raise NodeError("bad_answer", "no first block")
+        chain = Chain.objects.get(pk=self.chain_id)
+        if chain.genesis_hash is None:
+            Chain.objects.filter(pk=chain.pk).update(genesis_hash=genesis.hash)
+        elif bytes(chain.genesis_hash) != genesis.hash:
+            raise Halted("another genesis block: the chain behind the endpoint is not this one")
+
+    def _advance(self, catch_up: CatchUp) -> None:
+        announced, self._announced = self._announced, None
+        self._behind_since = self._behind_since or time.monotonic()
+        catch_up.advance(announced)
+        self._behind_since = None
+        self._reread(catch_up.nodes)
+        self._set_state(Chain.State.OK, "")
+        chain = Chain.objects.get(pk=self.chain_id)
+        self._pulse.epoch, self._pulse.number = chain.epoch, chain.head_number or 0
+
+    def _reread(self, nodes: Nodes) -> None:
+        self._turn += 1
+        try:
+            seeding.reread_stale(self.chain_id, nodes, turn=self._turn)
+        except NoTip as problem:
+            logger.info("not read again yet", chain=self.chain_id, detail=str(problem))
+
+    def _hear(self, header: Header | None) -> None:
+        """The newest announcement is enough: blocks before it are found on the way."""
+        self._announced = header
+        self._wake.set()
+
+    # --- How it fares -----------------------------------------------------------------------
+
+    def _note_silence(self) -> None:
+        if not self._pulse.alive:
+            self._set_state(Chain.State.DOWN, "no endpoint answers")
+        elif self._behind_since and time.monotonic() - self._behind_since > PATIENCE:
+            self._set_state(Chain.State.LAGGING, "blocks are waiting to be applied")
+
+    def _set_state(self, state: str, reason: str) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        Chain.objects.filter(pk=self.chain_id).update(state=state, state_reason=reason)
+        publishing.publish_state(Chain.objects.get(pk=self.chain_id))
+        logger.info("state", chain=self.chain_id, state=state, reason=reason)
+
+    def _halt(self, reason: str) -> Halted:
+        logger.error("chain halted", chain=self.chain_id, reason=reason)
+        self._set_state(Chain.State.HALTED, reason[:200])
+        return Halted(reason)
+
+    # --- The other threads --------------------------------------------------------------------
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(BEAT_EVERY):
+                if self._pulse.alive and self._pulse.number:
+                    publishing.say_alive(
+                        self.chain_id, epoch=self._pulse.epoch, number=self._pulse.number
+                    )
+
+        with _running(beat, done.set):
+            yield
+
+    @contextmanager
+    def _listening(self, url: str, pace: Pace) -> Iterator[None]:
+        if not url:
+            yield
+            return
+        ears = _Ears(url, self._hear, self._pulse, silence=max(15.0, 3 * pace.poll))
+        with _running(ears.run, ears.close):
+            yield
+
+
+class _Ears:
+    """Passes announced heads to ``hear``; a connection that fell silent is made anew."""
+
+    def __init__(
+        self, url: str, hear: Callable[[Header | None], None], pulse: Pulse, *, silence: float
+    ) -> None:
+        self._url, self._hear, self._pulse, self._silence = url, hear, pulse, silence
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._task = self._loop.create_task(self._listen())
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            if not self._closed.is_set():
+                raise
+        finally:
+            self._loop.close()
+
+    def close(self) -> None:
+        self._closed.set()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _listen(self) -> None:
+        pause = 0.0
+        while not self._closed.is_set():
+            begun = time.monotonic()
+            try:
+                await self._hear_out()
+            except (NodeError, TimeoutError) as problem:
+                logger.info("announcements ended", error=str(problem) or "silence")
+            finally:
+                self._pulse.listening = False
+            if time.monotonic() - begun > LONGEST_PAUSE:
+                pause = 0.0
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+            pause = min(max(pause * 2, 0.5), LONGEST_PAUSE)
+
+    async def _hear_out(self) -> None:
+        heard = heads.new_heads(self._url, on_subscribed=self._subscribed)
+        try:
+            while True:
+                async with asyncio.timeout(self._silence):
+                    header = await anext(heard)
+                self._hear(header)
+        finally:
+            await heard.aclose()
+
+    def _subscribed(self) -> None:
+        """Heads from here on are told; what came before is looked for now."""
+        self._pulse.listening = True
+        self._hear(None)
+
+
+@contextmanager
+def _running(target: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end()
+        thread.join(timeout=5)
