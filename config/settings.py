@@ -319,7 +319,9 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 # The doors of the replaced systems answer without credentials only where they are named here.
-OPEN_ENDPOINTS: list[str] = env.list("QUAYSIDE_OPEN_ENDPOINTS", default=[])
+OPEN_ENDPOINTS: list[str] = env.list(
+    "QUAYSIDE_OPEN_ENDPOINTS", default=["events", "metrics"] if DEMO else []
+)
 
 # --- Background work ----------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
