@@ -83,6 +83,13 @@ class TooLarge(QuaysideError):
     status = 413
 
 
+class Unprocessable(QuaysideError):
+    """Well formed, and still nothing that may be stored; ``fields`` name what is at fault."""
+
+    code = "unprocessable"
+    status = 422
+
+
 class RateLimited(QuaysideError):
     """Give it ``retry_after``."""
 
