@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any, Final
@@ -59,6 +60,7 @@ class Channel:
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
         self._process = os.getpid()
+        weakref.finalize(self, _close_all, self._idle)
 
     def post(self, body: bytes, *, seconds: float) -> bytes:
         """The body of the answer. Everything together takes at most ``seconds``, save the look-up
@@ -108,7 +110,8 @@ class Channel:
         with self._lock:
             if self._process != os.getpid():
                 # Two processes that share a socket would read each other's answers.
-                self._idle, self._process = [], os.getpid()
+                _close_all(self._idle)
+                self._process = os.getpid()
             return self._idle.pop() if self._idle else None
 
     def _keep(self, connection: _Connection) -> None:
@@ -117,8 +120,8 @@ class Channel:
 
     def close(self) -> None:
         """Close what is not in use; the channel may be used on."""
-        while (connection := self._take()) is not None:
-            connection.close()
+        with self._lock:
+            _close_all(self._idle)
 
     def _open(self, ends: float) -> socket.socket:
         problem: OSError = OSError("the name has no address")
@@ -177,6 +180,11 @@ class _Connection:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _close_all(connections: list[_Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 class _Reader(io.RawIOBase):

@@ -109,7 +109,7 @@ class _Reading:
                 pass
         if "override" not in node.endpoint.caps:
             raise _NotThere
-        code = {written(_ELSEWHERE): {"code": written(_runtime())}}
+        code = {written(_ELSEWHERE): {"code": written(runtime())}}
         return self._aggregate(node, chunk, _ELSEWHERE, code)
 
     def _aggregate(
@@ -221,7 +221,7 @@ def _word(answer: Any, cell: Cell) -> int | None:
 
 
 @cache
-def _runtime() -> bytes:
+def runtime() -> bytes:
     """The code of our own contract as it stands on a chain."""
     file = Path(__file__).parent / "contracts" / "Multicall.runtime.hex"
     return bytes.fromhex(file.read_text().strip())

@@ -68,7 +68,7 @@ class EndpointState:
     multicall_cells: int
 
 
-@dataclass
+@dataclass(eq=False)
 class _Line:
     """One endpoint and how it has behaved. Its times are of the monotonic clock."""
 
@@ -106,6 +106,12 @@ class _Line:
         """Whether it may be asked though it should rest."""
         pause: float = min(LAST_RESORT, 0.25 * 2 ** min(self.failures, 8))
         return now - self.tried_at >= pause
+
+    def resting(self, now: float) -> NodeError:
+        """What it is that keeps this endpoint from being asked."""
+        known = next((kind for kind in _COOLS_DOWN if kind == self.last_error), None)
+        wait = min(self.rests_until - now, LAST_RESORT)
+        return NodeError(known or "unavailable", "resting", retry_after=wait)
 
     def ask(self, question: Callable[[Node], T]) -> T:
         self.tried_at = time.monotonic()
@@ -223,13 +229,13 @@ class Nodes:
     def _in_turn(self, needs: str, problems: list[NodeError]) -> Iterator[_Line]:
         now = time.monotonic()
         able = [line for line in self._lines if line.can(needs, now)]
-        yield from (line for line in able if line.is_ready(now))
-        for line in [line for line in able if not line.is_ready(now)]:
+        resting = [line for line in able if not line.is_ready(now)]
+        yield from (line for line in able if line not in resting)
+        for line in resting:
             if line.is_due(now):
                 yield line
             else:
-                wait = max(line.rests_until - now, 0.0)
-                problems.append(NodeError("unavailable", "resting", retry_after=min(wait, 5.0)))
+                problems.append(line.resting(now))
 
 
 def _cool_down(failures: int, retry_after: float | None) -> float:
