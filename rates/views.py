@@ -110,6 +110,13 @@ def board(request: HttpRequest) -> HttpResponse:
     return render(request, "rates/board.html", context)
 
 
+def first_rows(limit: int) -> tuple[list[Row], board_service.BoardSnapshot]:
+    """The first pairs of the board, for pages that show a few of them."""
+    snapshot = board_service.read()
+    records = Pair.objects.quoted()[:limit]
+    return [_row(record, snapshot, can_edit=False) for record in records], snapshot
+
+
 @gzip_page
 @require_safe
 def pair(request: HttpRequest, code: str) -> HttpResponse:

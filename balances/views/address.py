@@ -1,13 +1,243 @@
-from django.http import HttpRequest, HttpResponse
+"""One address: what it holds, held, received and sent. Whoever is signed in may look at any."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import qrcode
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_POST, require_safe
+
+from balances.forms import MomentForm
+from balances.models import Address, Chain, Token, TokenPreference
+from balances.services import activity, addresses, history, lookup, watches
+from balances.services.amounts import address_text
+from balances.services.holdings import Holding
+from balances.templatetags.chains import called
+from balances.views.doors import signed_in, user_of
+from balances.views.rows import Sum, Taste, cells, milliseconds, state_of, sum_of
+from foundation.errors import InvalidInput, QuaysideError
+
+TRANSFERS: Final = 25
+QUIET: Final = 4
+BLOCK: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the pickers ask for. Nothing of it: now."""
+
+    chain: Chain | None = None
+    block: int | None = None
+    at: datetime | None = None
+
+    @property
+    def is_past(self) -> bool:
+        return self.block is not None or self.at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """``shown`` is what the user wishes to see, ``spam`` what not, ``zero`` tokens that are gone.
+
+    ``problem`` says why it is not of the moment that was asked for.
+    """
+
+    shown: list[Holding] = field(default_factory=list)
+    spam: list[Holding] = field(default_factory=list)
+    zero: list[Holding] = field(default_factory=list)
+    moment: Moment = field(default_factory=Moment)
+    problem: str = ""
+    status: int = 200
+
+    @property
+    def sum(self) -> Sum:
+        return sum_of(self.shown)
+
+    @property
+    def loading(self) -> bool:
+        return any(holding.state == "loading" for holding in self.shown)
+
+    @property
+    def charted(self) -> list[Holding]:
+        return [holding for holding in self.shown if holding.token.decimals is not None]
+
+    @property
+    def kept_back(self) -> str:
+        return cells([*self.spam, *self.zero])
+
+
+@gzip_page
+@signed_in
+@require_safe
 def address(request: HttpRequest, address: str) -> HttpResponse:
-    return HttpResponse()
+    """Opening it makes the desk follow the address for a while. No node is asked meanwhile."""
+    try:
+        raw = addresses.parse(address)
+    except InvalidInput as refused:
+        context = {"problem": refused.message, "given": address}
+        return render(request, "balances/not_address.html", context, status=404)
+    found = lookup.look_up(raw)
+    chains = list(Chain.objects.followed())
+    names = [(str(chain.pk), chain.name) for chain in chains]
+    given = {name: request.GET.get(name, "") for name in ("chain", "block", "at")}
+    form = MomentForm(given, chains=names, auto_id="when-%s")
+    held = _held(found, form, Taste(request.user))
+    chain = _chain_of(request, chains)
+    context = {
+        "address": address_text(raw),
+        "raw": raw,
+        "watch": watches.of(request.user).filter(address=found).first(),
+        "held": held,
+        "form": form,
+        "chains": chains,
+        "chain": chain,
+        "states": [state_of(each) for each in chains],
+        "show_spam": request.GET.get("spam") == "1",
+        "now_ms": milliseconds(),
+    }
+    context |= _transfers(request, raw, chain)
+    return render(request, "balances/address.html", context, status=held.status)
 
 
+@signed_in
+@require_POST
 def prefer_token(request: HttpRequest, token_id: int) -> HttpResponse:
-    return HttpResponse()
+    """The user's own word on a token: ``shown`` is 1, 0, or empty for the desk's."""
+    token = Token.objects.filter(pk=token_id).first()
+    said = request.POST.get("shown", "")
+    if token is None or said not in ("", "0", "1"):
+        raise Http404("There is no such token.")
+    user = user_of(request)
+    if said:
+        preference = {"shown": said == "1"}
+        TokenPreference.objects.update_or_create(owner=user, token=token, defaults=preference)
+    else:
+        TokenPreference.objects.filter(owner=user, token=token).delete()
+    word = {"1": "shown", "0": "hidden"}.get(said, "shown as the desk has it")
+    messages.success(request, f"{called(token)} is {word} from now on.")
+    return redirect(_back(request))
 
 
+@signed_in
+@require_safe
 def qr_code(request: HttpRequest, address: str) -> HttpResponse:
-    return HttpResponse()
+    try:
+        spelled = address_text(addresses.parse(address))
+    except InvalidInput as refused:
+        raise Http404(refused.message) from refused
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return HttpResponse(drawn(spelled), content_type="image/svg+xml", headers=headers)
+
+
+def drawn(text: str) -> str:
+    """A QR code of ``text`` as SVG, black on nothing, with its quiet zone."""
+    code = qrcode.QRCode(border=QUIET)
+    code.add_data(text)
+    matrix = code.get_matrix()
+    dots = "".join(
+        f"M{x} {y}h1v1h-1z" for y, row in enumerate(matrix) for x, dark in enumerate(row) if dark
+    )
+    box = f'viewBox="0 0 {len(matrix)} {len(matrix)}" shape-rendering="crispEdges"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="{dots}"/></svg>'
+
+
+def _held(address: Address, form: MomentForm, taste: Taste) -> Held:
+    """What was held at the moment that the form names; with a problem of it, what is held now."""
+    moment, problem, status = Moment(), "", 200
+    try:
+        moment = _moment(form)
+        found = history.balances_at(
+            address,
+            block=moment.block,
+            at=moment.at,
+            chain=moment.chain if moment.is_past else None,
+        )
+    except QuaysideError as refused:
+        form.refuse(refused)
+        problem, status, moment = refused.message, refused.status, Moment()
+        found = history.current(address)
+    shown = taste.shown(found)
+    spam = taste.hidden(found)
+    rest = {id(holding) for holding in [*shown, *spam]}
+    zero = [holding for holding in found if id(holding) not in rest]
+    return Held(shown, spam, zero, moment, problem, status)
+
+
+def _moment(form: MomentForm) -> Moment:
+    """Raises ``InvalidInput`` and ``NotFound``."""
+    if not form.is_valid():
+        raise InvalidInput("Check the fields below.")
+    given = form.cleaned_data
+    chain = addresses.chain_by_id(given["chain"]) if given["chain"] else None
+    if not given["block"] and not given["at"]:
+        return Moment(chain)
+    if given["block"]:
+        block = given["block"].replace(",", "").strip()
+        if not BLOCK.fullmatch(block):
+            problem = "A block's number is a whole number, such as 21234567."
+            raise InvalidInput(problem, code="bad_block", fields={"block": [problem]})
+        at = _time(given["at"]) if given["at"] else None
+        return Moment(chain, int(block), at)
+    return Moment(chain, at=_time(given["at"]))
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        problem = "Write a date and a time, such as 2026-01-31T12:00."
+        raise InvalidInput(problem, code="bad_time", fields={"at": [problem]})
+    return found.replace(tzinfo=found.tzinfo or UTC)
+
+
+def _chain_of(request: HttpRequest, chains: list[Chain]) -> Chain | None:
+    """Whose transfers are listed: the chain that was asked for, or the first."""
+    asked = request.GET.get("chain", "")
+    return next((each for each in chains if str(each.pk) == asked), chains[0] if chains else None)
+
+
+def _transfers(request: HttpRequest, raw: bytes, chain: Chain | None) -> dict[str, Any]:
+    cursor = request.GET.get("before", "")
+    spam = request.GET.get("spam") == "1"
+    if chain is None:
+        return {"transfers": [], "older": "", "newer": ""}
+    try:
+        page = activity.transfers(raw, chain, cursor=cursor, limit=TRANSFERS, spam=spam)
+    except InvalidInput:
+        # An old link with a cursor that is none: begin at the newest.
+        cursor = ""
+        page = activity.transfers(raw, chain, limit=TRANSFERS, spam=spam)
+    return {
+        "transfers": [(row, row.direction_of(raw)) for row in page.rows],
+        "older": _here(request, before=page.cursor) if page.cursor else "",
+        "newer": _here(request, before=None) if cursor else "",
+    }
+
+
+def _here(request: HttpRequest, **changes: str | None) -> str:
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return f"?{query.urlencode()}" if query else request.path
+
+
+def _back(request: HttpRequest) -> str:
+    """The address page that the form stood on."""
+    given = request.POST.get("address", "")
+    try:
+        return reverse("balances:address", args=[address_text(addresses.parse(given))])
+    except InvalidInput:
+        return reverse("balances:list")

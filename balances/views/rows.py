@@ -1,0 +1,111 @@
+"""What templates are given: the state of a chain, sums, holdings in the order of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.utils import timezone
+
+from balances.models import Chain, Token, TokenPreference
+from balances.services import valuation
+from balances.services.holdings import Holding
+
+# Even a quick chain may be slow for a moment.
+LEAST_PATIENCE: Final = timedelta(seconds=15)
+SPAM: Final = (Token.Status.SPAM, Token.Status.HIDDEN)
+
+
+def milliseconds() -> int:
+    """The server's clock, for the ages that pages count on from it."""
+    return int(timezone.now().timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """``name`` is ``live``, ``stale``, ``down`` or ``halted``; ``reason`` a code, or empty."""
+
+    chain: Chain
+    name: str
+    reason: str = ""
+
+
+def state_of(chain: Chain) -> ChainState:
+    """As the follower left it, with the age of its last block judged here."""
+    if chain.state == Chain.State.HALTED:
+        return ChainState(chain, "halted", chain.state_reason)
+    if chain.head_seen_at is None:
+        return ChainState(chain, "stale", "no_block_yet")
+    if chain.state == Chain.State.DOWN:
+        return ChainState(chain, "down", chain.state_reason)
+    if chain.state == Chain.State.LAGGING:
+        return ChainState(chain, "stale", chain.state_reason or "lagging")
+    patience = max(3 * timedelta(milliseconds=chain.block_time_ms), LEAST_PATIENCE)
+    if timezone.now() - chain.head_seen_at > patience:
+        return ChainState(chain, "stale", "no_new_block")
+    return ChainState(chain, "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A total and what it leaves out. ``usd`` is ``None`` while nothing at all is known.
+
+    ``oldest`` is when the oldest balance in it was read, ``price_oldest`` the same of prices.
+    """
+
+    usd: Decimal | None
+    unpriced: list[Token] = field(default_factory=list)
+    loading: int = 0
+    unknown: int = 0
+    oldest: datetime | None = None
+    price_oldest: datetime | None = None
+    shares: list[valuation.Share] = field(default_factory=list)
+
+
+def sum_of(holdings: Sequence[Holding]) -> Sum:
+    totals = valuation.totals(holdings)
+    known = [holding for holding in holdings if holding.value is not None]
+    ages = [holding.at for holding in known if holding.at is not None and holding.value]
+    # Nothing of it has a price: that is no sum of zero.
+    priced = bool(totals.shares) or not totals.unpriced
+    return Sum(
+        usd=totals.usd if known and priced else None,
+        unpriced=totals.unpriced,
+        loading=totals.loading,
+        unknown=totals.unknown,
+        oldest=min(ages, default=None),
+        price_oldest=totals.oldest,
+        shares=totals.shares,
+    )
+
+
+class Taste:
+    """Which tokens a user sees: their own word on a token goes before the desk's."""
+
+    def __init__(self, user: Any) -> None:
+        rows = TokenPreference.objects.filter(owner=user)
+        self.said = dict(rows.values_list("token_id", "shown"))
+
+    def shows(self, token: Token) -> bool:
+        return self.said.get(token.pk, token.status not in SPAM)
+
+    def shown(self, holdings: Iterable[Holding]) -> list[Holding]:
+        """What is worth most first, then what is held, then coins that are not."""
+        kept = [h for h in holdings if self.shows(h.token) and (h.value != 0 or h.token.is_native)]
+        return sorted(kept, key=_rank)
+
+    def hidden(self, holdings: Iterable[Holding]) -> list[Holding]:
+        return [holding for holding in holdings if not self.shows(holding.token)]
+
+
+def _rank(holding: Holding) -> tuple[bool, Decimal, bool, bool]:
+    worth = holding.usd or Decimal(0)
+    return holding.value == 0, -worth, not holding.token.is_native, holding.value is None
+
+
+def cells(holdings: Iterable[Holding]) -> str:
+    """``chain:token=value`` of each: what a page knows of and does not draw."""
+    return " ".join(f"{h.key}={'' if h.value is None else h.value}" for h in holdings)

@@ -1,0 +1,139 @@
+/** A balance over time, as the steps it took. A click leads to what was held at that moment. */
+
+import { createChart, LineSeries, LineType } from "../vendor/lightweight-charts/lightweight-charts.mjs";
+import { inUnits } from "./balances-amounts.js";
+import { plain } from "./numbers.js";
+
+const AGAIN_MS = 800;
+const STEPS = 400;
+const full = new Intl.DateTimeFormat(navigator.languages, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
+
+export class HistoryChart {
+  constructor(page) {
+    this.address = page.dataset.address;
+    this.box = page.querySelector("[data-history-box]");
+    this.note = page.querySelector("[data-history-note]");
+    this.said = page.querySelector("[data-history-read]");
+    this.csv = page.querySelector("[data-history-csv]");
+    this.pick = page.querySelector("[data-pick-token]");
+    this.steps = new Map();
+    this.waiting = null;
+  }
+
+  start() {
+    this.draw();
+    this.pick.closest("[data-pick]").hidden = false;
+    this.pick.addEventListener("change", () => this.load());
+    document.addEventListener("themechange", () => this.paint());
+    this.load();
+  }
+
+  get token() {
+    const [chain, token] = this.pick.value.split(":");
+    const { decimals, symbol } = this.pick.selectedOptions[0].dataset;
+    return { chain, token, decimals: Number(decimals), symbol };
+  }
+
+  draw() {
+    this.chart = createChart(this.box, {
+      autoSize: true,
+      // The logo would bring a style element, which the page's policy forbids; the text below links.
+      layout: { attributionLogo: false, fontSize: 12 },
+      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 2 },
+      rightPriceScale: { scaleMargins: { top: 0.1, bottom: 0.1 }, entireTextOnly: true },
+      localization: { priceFormatter: (value) => plain(value.toPrecision(6).replace(/\.?0+$/, ""), undefined) },
+    });
+    this.series = this.chart.addSeries(LineSeries, { lineType: LineType.WithSteps, lineWidth: 2, priceLineVisible: false });
+    this.chart.subscribeCrosshairMove(({ time }) => this.read(time));
+    this.chart.subscribeClick(({ time }) => this.open(time));
+    this.paint();
+  }
+
+  paint() {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    this.chart.applyOptions({
+      layout: { background: { color: "transparent" }, textColor: colour("ink-3"), fontFamily: style.getPropertyValue("--font") },
+      grid: { vertLines: { color: colour("line") }, horzLines: { color: colour("line") } },
+      rightPriceScale: { borderColor: colour("line") },
+      timeScale: { borderColor: colour("line") },
+    });
+    this.series.applyOptions({ color: colour("accent") });
+  }
+
+  /** A cell has a new balance: if it is the one that is drawn, there is a new step. */
+  changed(key) {
+    if (key !== this.pick.value || this.waiting) return;
+    this.waiting = setTimeout(() => {
+      this.waiting = null;
+      this.load();
+    }, AGAIN_MS);
+  }
+
+  async load() {
+    const asked = this.pick.value;
+    const { chain, token } = this.token;
+    const query = new URLSearchParams({ chain, token });
+    this.csv.href = `/api/v1/balances/${this.address}/history?${query}&format=csv`;
+    this.box.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(`/api/v1/balances/${this.address}/history?${query}&limit=${STEPS}`);
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      const body = await response.json();
+      if (asked === this.pick.value) this.show(body);
+    } catch (error) {
+      this.note.textContent = `The history could not be loaded: ${error.message}. The figures above stay live.`;
+    } finally {
+      this.box.setAttribute("aria-busy", "false");
+    }
+  }
+
+  show(body) {
+    this.steps.clear();
+    const { decimals } = this.token;
+    for (const step of stepsOf(body)) {
+      const time = Math.floor(Date.parse(step.at) / 1000);
+      // Only the picture is drawn with floats; what is said of a step are the digits themselves.
+      this.steps.set(time, { ...step, time, shown: Number(inUnits(step.value, decimals)) });
+    }
+    const drawn = [...this.steps.values()].sort((a, b) => a.time - b.time);
+    this.series.setData(drawn.map(({ time, shown }) => ({ time, value: shown })));
+    this.chart.timeScale().fitContent();
+    this.box.dataset.steps = drawn.length;
+    this.note.textContent = drawn.length ? "" : "No step is known yet: the first change of this balance will be one.";
+    this.newest = drawn.at(-1) ?? null;
+    this.read(undefined);
+  }
+
+  read(time) {
+    const step = (time && this.at(time)) || this.newest;
+    if (!step) {
+      this.said.textContent = "";
+      return;
+    }
+    const { decimals, symbol } = this.token;
+    const block = plain(String(step.block_number), 0);
+    this.said.textContent = `${inUnits(step.value, decimals)} ${symbol} from ${full.format(step.time * 1000)} UTC, block ${block}`;
+  }
+
+  /** The step that held at `time`. */
+  at(time) {
+    let found = null;
+    for (const step of this.steps.values()) if (step.time <= time && (!found || step.time > found.time)) found = step;
+    return found;
+  }
+
+  open(time) {
+    const step = time && this.at(time);
+    if (!step) return;
+    const url = new URL(location.pathname, location.href);
+    url.searchParams.set("chain", this.token.chain);
+    url.searchParams.set("block", step.block_number);
+    location.assign(url);
+  }
+}
+
+/** The rows of the answer that have a time. */
+function stepsOf(body) {
+  return (body.results ?? body.history ?? body.data ?? []).filter((step) => step.at && step.value !== null);
+}
