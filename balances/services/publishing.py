@@ -143,7 +143,7 @@ def _tx(tx: TxData) -> dict[str, Any]:
     }
 
 
-def _hex(raw: bytes | None) -> str | None:
+def _hex(raw: bytes | memoryview | None) -> str | None:
     return None if raw is None else f"0x{bytes(raw).hex()}"
 
 

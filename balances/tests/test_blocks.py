@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from balances.models import Balance, BalancePoint, Block, Chain, Coverage, Tx
-from balances.services import seeding
+from balances.models import Address, Balance, BalancePoint, Block, Chain, Coverage, Tx
+from balances.services import cells, past, seeding
 from balances.services.blocks import Outcome, apply_block
 from balances.services.rollback import TipMoved, roll_back
 from balances.services.tokens import native_of
 from balances.sources import nodes_for, sync_chains
 from foundation.evm import blocks as wire
+from foundation.evm import multicall
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +40,7 @@ def follow(chain, nodes):
         head = wire.head(nodes)
         first = head.number if chain.head_number is None else chain.head_number + 1
         return [
-            apply_block(chain.pk, wire.fetch_header(nodes, number).hash, nodes)
+            apply_block(chain.pk, past.hash_of(nodes, number), nodes)
             for number in range(first, head.number + 1)
         ]
 
@@ -131,16 +132,12 @@ def test_a_roll_back_decided_on_an_old_tip_does_nothing(anvil, chain, nodes, fol
 def test_an_address_added_while_a_block_is_read_is_part_of_it(
     anvil, chain, nodes, follow, monkeypatch
 ):
-    from balances.services import cells
-
     follow()
     pay(anvil, ALICE, 7)
-    read, times = cells.read, []
+    read = cells.read
 
     def add_meanwhile(*args, **kwargs):
-        if not times:
-            seeding.watch_addresses([ALICE])
-        times.append(1)
+        seeding.watch_addresses([ALICE])
         return read(*args, **kwargs)
 
     monkeypatch.setattr(cells, "read", add_meanwhile)
@@ -151,17 +148,14 @@ def test_an_address_added_while_a_block_is_read_is_part_of_it(
 def test_a_cell_that_fails_keeps_its_value_and_ends_what_is_known(
     anvil, chain, nodes, follow, monkeypatch
 ):
-    from balances.services import cells
-
     follow()
     seeding.watch_addresses([ALICE])
     pay(anvil, ALICE, 7)
     follow()
     pay(anvil, ALICE, 1)
     with monkeypatch.context() as patched:
-        patched.setattr(
-            cells.multicall, "balances", lambda nodes, block, asked, **_: [None] * len(asked)
-        )
+        nothing = lambda nodes, block, asked, **_: [None] * len(asked)  # noqa: E731
+        patched.setattr(multicall, "balances", nothing)
         follow()
     row = held(chain, ALICE)
     assert (row.value, row.stale) == (7, True)
@@ -176,8 +170,6 @@ def test_a_new_address_is_read_at_the_tip(anvil, chain, nodes, follow):
     pay(anvil, ALICE, 9)
     follow()
     seeding.watch_addresses([ALICE])
-    from balances.models import Address
-
     seeding.seed(chain, Address.objects.get(), nodes)
     assert held(chain, ALICE).value == 9
     assert Chain.objects.get().watch_seq == 1
