@@ -16,5 +16,6 @@ urlpatterns = [
     path("balances/watches/<int:watch_id>/remove", views.remove_watch, name="watch-remove"),
     path("balances/tokens/<int:token_id>", views.prefer_token, name="token-prefer"),
     path("balances/<str:address>/", views.address, name="address"),
+    path("balances/<str:address>/steps", views.steps, name="steps"),
     path("balances/<str:address>/qr.svg", views.qr_code, name="qr"),
 ]

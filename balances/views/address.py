@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import qrcode
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
+from balances.constants import NATIVE
 from balances.forms import MomentForm
 from balances.models import Address, Chain, Token, TokenPreference
 from balances.services import activity, addresses, history, lookup, watches
@@ -24,10 +25,12 @@ from balances.services.holdings import Holding
 from balances.templatetags.chains import called
 from balances.views.doors import signed_in, user_of
 from balances.views.rows import Sum, Taste, cells, milliseconds, state_of, sum_of
-from foundation.errors import InvalidInput, QuaysideError
+from foundation.errors import InvalidInput, NotFound, QuaysideError
+from foundation.json_views import refusal
 
 TRANSFERS: Final = 25
 QUIET: Final = 4
+STEPS: Final = 400
 BLOCK: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
@@ -136,6 +139,39 @@ def qr_code(request: HttpRequest, address: str) -> HttpResponse:
         raise Http404(refused.message) from refused
     headers = {"Cache-Control": "private, max-age=86400"}
     return HttpResponse(drawn(spelled), content_type="image/svg+xml", headers=headers)
+
+
+@signed_in
+@require_safe
+def steps(request: HttpRequest, address: str) -> HttpResponse:
+    """What the chart draws of one cell, ``?cell=1:native``: time, balance, block, kind.
+
+    As many steps as a chart has places; the API lists every change. Refusals are the API's.
+    """
+    try:
+        raw = addresses.parse(address)
+        token = _token_of(request.GET.get("cell", ""))
+    except QuaysideError as refused:
+        return refusal(refused)
+    found = Address.objects.filter(raw=raw).first()
+    series = [] if found is None else history.series(found, token, steps=STEPS)
+    rows = [
+        [int(step.at.timestamp()), str(step.value), step.block_number, step.kind]
+        for step in series
+        if step.at is not None
+    ]
+    return JsonResponse({"steps": rows})
+
+
+def _token_of(cell: str) -> Token:
+    """Raises ``NotFound`` and ``InvalidInput``."""
+    named, _, contract = cell.partition(":")
+    chain = addresses.chain_by_id(named)
+    raw = NATIVE if contract == "native" else addresses.parse(contract, field="cell")
+    token = Token.objects.filter(chain=chain, contract=raw).select_related("chain").first()
+    if token is None:
+        raise NotFound("There is no such token.", code="unknown_token")
+    return token
 
 
 def drawn(text: str) -> str:

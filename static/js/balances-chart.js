@@ -3,9 +3,10 @@
 import { createChart, LineSeries, LineType } from "../vendor/lightweight-charts/lightweight-charts.mjs";
 import { inUnits } from "./balances-amounts.js";
 import { plain } from "./numbers.js";
+import { serverNow } from "./time.js";
 
 const AGAIN_MS = 800;
-const STEPS = 400;
+const axis = new Intl.NumberFormat(navigator.languages, { maximumSignificantDigits: 6, numberingSystem: "latn" });
 const full = new Intl.DateTimeFormat(navigator.languages, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
 
 export class HistoryChart {
@@ -41,7 +42,7 @@ export class HistoryChart {
       layout: { attributionLogo: false, fontSize: 12 },
       timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 2 },
       rightPriceScale: { scaleMargins: { top: 0.1, bottom: 0.1 }, entireTextOnly: true },
-      localization: { priceFormatter: (value) => plain(value.toPrecision(6).replace(/\.?0+$/, ""), undefined) },
+      localization: { priceFormatter: (value) => axis.format(value) },
     });
     this.series = this.chart.addSeries(LineSeries, { lineType: LineType.WithSteps, lineWidth: 2, priceLineVisible: false });
     this.chart.subscribeCrosshairMove(({ time }) => this.read(time));
@@ -71,16 +72,15 @@ export class HistoryChart {
   }
 
   async load() {
-    const asked = this.pick.value;
-    const { chain, token } = this.token;
-    const query = new URLSearchParams({ chain, token });
-    this.csv.href = `/api/v1/balances/${this.address}/history?${query}&format=csv`;
+    const cell = this.pick.value;
+    const query = new URLSearchParams({ chain: this.token.chain, token: this.token.token, format: "csv" });
+    this.csv.href = `/api/v1/balances/${this.address}/history?${query}`;
     this.box.setAttribute("aria-busy", "true");
     try {
-      const response = await fetch(`/api/v1/balances/${this.address}/history?${query}&limit=${STEPS}`);
+      const response = await fetch(`/balances/${this.address}/steps?${new URLSearchParams({ cell })}`);
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      const body = await response.json();
-      if (asked === this.pick.value) this.show(body);
+      const { steps } = await response.json();
+      if (cell === this.pick.value) this.show(steps);
     } catch (error) {
       this.note.textContent = `The history could not be loaded: ${error.message}. The figures above stay live.`;
     } finally {
@@ -88,31 +88,29 @@ export class HistoryChart {
     }
   }
 
-  show(body) {
-    this.steps.clear();
+  /** Steps as the server tells them: [seconds since 1970, balance, block, kind], oldest first. */
+  show(steps) {
     const { decimals } = this.token;
-    for (const step of stepsOf(body)) {
-      const time = Math.floor(Date.parse(step.at) / 1000);
-      // Only the picture is drawn with floats; what is said of a step are the digits themselves.
-      this.steps.set(time, { ...step, time, shown: Number(inUnits(step.value, decimals)) });
-    }
-    const drawn = [...this.steps.values()].sort((a, b) => a.time - b.time);
-    this.series.setData(drawn.map(({ time, shown }) => ({ time, value: shown })));
+    // Blocks may share a second; the chart knows a moment once, and then the last of them.
+    this.steps = new Map(steps.map(([time, value, block]) => [time, { time, value, block }]));
+    // Only the picture is drawn with floats; what is said of a step are the digits themselves.
+    const drawn = [...this.steps.values()].map(({ time, value }) => ({ time, value: Number(inUnits(value, decimals)) }));
+    this.newest = [...this.steps.values()].at(-1) ?? null;
+    const now = Math.floor(serverNow() / 1000);
+    if (this.newest && now > this.newest.time) drawn.push({ time: now, value: drawn.at(-1).value });
+    this.series.setData(drawn);
     this.chart.timeScale().fitContent();
-    this.box.dataset.steps = drawn.length;
+    this.box.dataset.steps = this.steps.size;
     this.note.textContent = drawn.length ? "" : "No step is known yet: the first change of this balance will be one.";
-    this.newest = drawn.at(-1) ?? null;
     this.read(undefined);
   }
 
   read(time) {
     const step = (time && this.at(time)) || this.newest;
-    if (!step) {
-      this.said.textContent = "";
-      return;
-    }
+    this.said.textContent = "";
+    if (!step) return;
     const { decimals, symbol } = this.token;
-    const block = plain(String(step.block_number), 0);
+    const block = plain(String(step.block), 0);
     this.said.textContent = `${inUnits(step.value, decimals)} ${symbol} from ${full.format(step.time * 1000)} UTC, block ${block}`;
   }
 
@@ -128,12 +126,7 @@ export class HistoryChart {
     if (!step) return;
     const url = new URL(location.pathname, location.href);
     url.searchParams.set("chain", this.token.chain);
-    url.searchParams.set("block", step.block_number);
+    url.searchParams.set("block", step.block);
     location.assign(url);
   }
-}
-
-/** The rows of the answer that have a time. */
-function stepsOf(body) {
-  return (body.results ?? body.history ?? body.data ?? []).filter((step) => step.at && step.value !== null);
 }
