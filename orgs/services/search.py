@@ -1,0 +1,285 @@
+"""Reading the board: any page, any term, and counts that stop at a thousand.
+
+Rows come in disk order, which is rank order, so no statement here sorts its hits or names an order
+inside its ``LIMIT``; three settings keep PostgreSQL from another order (docs/decisions/0080).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from django.db import ProgrammingError, connection, transaction
+from psycopg import sql
+from psycopg.errors import UndefinedTable
+
+from foundation.errors import InvalidInput, Unavailable
+from orgs.services import board as boards
+from orgs.services.board import BoardCopy, Period
+
+MAX_TERM: Final = 100
+COUNTED: Final = 1000
+# Rows beyond this many are read from the copy alone, without what changed since.
+FRESH_ROWS: Final = 2_000
+# Two new boards within one request would be more than one in a million.
+TRIES: Final = 4
+
+# Only these have an index entry whatever the database's idea of a letter is.
+TRIGRAM: Final = re.compile(r"[A-Za-z0-9]{3}")
+
+SETTINGS: Final = """
+SELECT set_config('synchronize_seqscans', 'off', true),
+    set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)
+"""
+SLUG: Final = "(SELECT o.slug FROM orgs_organisation o WHERE o.id = s.id)"
+BY_RANK: Final = """
+SELECT rank, id, name, actions, last_active_at, {slug}
+FROM {board} s WHERE rank > {skip} AND rank <= {upto} ORDER BY rank
+"""
+BY_TERM: Final = """
+SELECT rank, id, name, actions, last_active_at, {slug} FROM (
+    SELECT * FROM {board} WHERE {match} LIMIT {rows} OFFSET {skip}
+) s ORDER BY rank
+"""
+# NOT IN, since a join may turn round and hand out the rows in another order.
+FRESH: Final = """
+SELECT rank, id, name, actions, last_active_at, {slug} FROM (
+    (SELECT rank, id, name, actions, last_active_at FROM (
+        SELECT * FROM {board} b WHERE {match}
+            AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d) LIMIT {upto}) b)
+    UNION ALL
+    (SELECT NULL, id, name, actions, last_active_at FROM orgs_board_delta
+     WHERE NOT gone AND {match} ORDER BY actions DESC, id LIMIT {upto})
+) s ORDER BY actions DESC, id LIMIT {rows} OFFSET {skip}
+"""
+COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM {board} WHERE {match} LIMIT {most}) s"
+COUNT_FRESH: Final = """
+SELECT count(*) FROM (
+    (SELECT 1 FROM {board} b WHERE {match}
+        AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d) LIMIT {most})
+    UNION ALL
+    (SELECT 1 FROM orgs_board_delta WHERE NOT gone AND {match} LIMIT {most})) s
+"""
+COUNT_EXACTLY: Final = "SELECT count(*) FROM {board} WHERE {match}"
+DELTA: Final = """
+SELECT count(*), coalesce(sum(seq), 0)::text, count(*) FILTER (WHERE born AND NOT gone),
+    count(*) FILTER (WHERE gone AND NOT born)
+FROM (SELECT * FROM orgs_board_delta LIMIT %s) d
+"""
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An organisation on the board. ``rank`` is ``None`` where only the next copy can tell."""
+
+    rank: int | None
+    id: int
+    name: str
+    actions: int
+    last_active_at: datetime | None
+    slug: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What changed since the newest copy: how many, a mark of their state, came and went."""
+
+    size: int
+    mark: str
+    born: int
+    gone: int
+
+
+NOTHING: Final = Delta(0, "0", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that an answer depends on besides its question."""
+
+    board: BoardCopy
+    delta: Delta
+
+    @property
+    def tag(self) -> str:
+        return f"{self.board.period}-{self.board.version}-{self.delta.size}-{self.delta.mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in rank order. ``total`` is exact unless ``capped``; then there are more than that."""
+
+    rows: list[Row]
+    total: int
+    capped: bool
+    more: bool
+    state: State
+
+
+def state(period: Period = Period.ALL) -> State:
+    """What an answer given now would depend on: for entity tags, before any work is done."""
+    return State(boards.newest(period), _delta(period))
+
+
+def page(
+    *, skip: int, limit: int, term: str = "", period: Period = Period.ALL, exact: bool = True
+) -> Page:
+    """``limit`` organisations after the first ``skip``, those with most actions first.
+
+    Where ``exact``, the first ``FRESH_ROWS`` rows hold every change that was committed, unless more
+    than ``boards.MAX_DELTA`` organisations changed since the copy was made. Raises ``InvalidInput``
+    for a term that cannot be searched for.
+    """
+    check_term(term)
+
+    def read(now: State) -> Page:
+        fresh = exact and 0 < now.delta.size <= boards.MAX_DELTA and skip + limit <= FRESH_ROWS
+        rows = _read_rows(now.board, term, skip, limit + 1, fresh=fresh)
+        total, capped = _total(now, term, fresh=fresh)
+        return Page(rows[:limit], total, capped, len(rows) > limit, now)
+
+    return _steadily(period, read)
+
+
+def count_exactly(term: str, period: Period = Period.ALL) -> int:
+    """How many names of the copy hold the term, however many: up to a second for a common one."""
+    check_term(term)
+
+    def read(now: State) -> int:
+        if not term:
+            return now.board.total
+        return int(_select(COUNT_EXACTLY, board=now.board.table, match=_match(term))[0][0])
+
+    return _steadily(period, read)
+
+
+def chunk(board: BoardCopy, *, after: int, rows: int) -> list[Row]:
+    """The rows of one copy after a rank; for walks that must not see two copies.
+
+    Raises ``Unavailable`` when the copy has been dropped meanwhile.
+    """
+    try:
+        with transaction.atomic():
+            return _by_rank(board.table, after, rows)
+    except ProgrammingError as problem:
+        if isinstance(problem.__cause__, UndefinedTable):
+            raise Unavailable("This board is gone; begin again.", code="board_gone") from problem
+        raise
+
+
+def check_term(term: str) -> None:
+    """Raises ``InvalidInput`` for what no name can hold, or is too long to be typed."""
+    if len(term) > MAX_TERM:
+        raise _bad(f"At most {MAX_TERM} characters.")
+    if "\x00" in term or any("\ud800" <= letter <= "\udfff" for letter in term):
+        raise _bad("This is no text.")
+
+
+def _bad(problem: str) -> InvalidInput:
+    return InvalidInput(problem, fields={"search": [problem]})
+
+
+def _steadily(period: Period, read: Callable[[State], Answer]) -> Answer:
+    """``read`` a state that did not change under it: a copy and the delta belong together."""
+    for _ in range(TRIES):
+        try:
+            with transaction.atomic():
+                _select(SETTINGS)
+                before = state(period)
+                answer = read(before)
+                if boards.newest(period).version == before.board.version:
+                    return answer
+        except ProgrammingError as problem:
+            if not isinstance(problem.__cause__, UndefinedTable):
+                raise
+    raise Unavailable("The board is being replaced.", code="board_changing", retry_after=1)
+
+
+def _delta(period: Period) -> Delta:
+    """Boards of a period have none: they are as of when they were built."""
+    if period is not Period.ALL:
+        return NOTHING
+    with connection.cursor() as cursor:
+        cursor.execute(DELTA, [boards.MAX_DELTA + 1])
+        return Delta(*cursor.fetchone())
+
+
+def _read_rows(board: BoardCopy, term: str, skip: int, rows: int, *, fresh: bool) -> list[Row]:
+    if fresh:
+        found = _select(
+            FRESH,
+            board=board.table,
+            match=_match(term),
+            skip=skip,
+            rows=rows,
+            upto=skip + rows,
+        )
+        named = [Row(*row) for row in found]
+        return named if term else _numbered(named, skip)
+    if not term:
+        return _by_rank(board.table, skip, rows)
+    found = _select(BY_TERM, board=board.table, match=_match(term), skip=skip, rows=rows)
+    return [Row(*row) for row in found]
+
+
+def _numbered(rows: list[Row], skip: int) -> list[Row]:
+    """Without a term the place on the page is the rank."""
+    return [
+        Row(skip + place, row.id, row.name, row.actions, row.last_active_at, row.slug)
+        for place, row in enumerate(rows, start=1)
+    ]
+
+
+def _by_rank(table: str, skip: int, rows: int) -> list[Row]:
+    # Ranks are 32 bits wide, and pages beyond the last are empty.
+    if skip >= boards.MAX_RANK:
+        return []
+    upto = min(skip + rows, boards.MAX_RANK)
+    return [Row(*row) for row in _select(BY_RANK, board=table, skip=skip, upto=upto)]
+
+
+def _total(now: State, term: str, *, fresh: bool) -> tuple[int, bool]:
+    if not term:
+        came = now.delta.born - now.delta.gone if now.delta.size <= boards.MAX_DELTA else 0
+        return now.board.total + came, False
+    statement = COUNT_FRESH if fresh else COUNT
+    counted = _select(statement, board=now.board.table, match=_match(term), most=COUNTED + 1)
+    found: int = counted[0][0]
+    return min(found, COUNTED), found > COUNTED
+
+
+def _match(term: str) -> sql.Composable:
+    """The condition on ``name_lc``, spelled so that one of the two indexes serves it."""
+    if not term:
+        return sql.SQL("true")
+    lowered = sql.SQL("lower({})").format(sql.Literal(term))
+    escaped = re.sub(r"([\\%_])", r"\\\1", term)
+    like = sql.SQL("name_lc LIKE {}").format(
+        sql.SQL("lower({})").format(sql.Literal(f"%{escaped}%"))
+    )
+    if len(term) == 1 or TRIGRAM.search(term):
+        return like
+    bigrams = sql.SQL("orgs_bigrams(name_lc) @> orgs_bigrams({})").format(lowered)
+    # Lower case may be longer than what was typed, so LIKE stays wherever it costs nothing.
+    if len(term) == 2 and term.isascii():
+        return bigrams
+    return sql.SQL("{} AND {}").format(bigrams, like)
+
+
+def _select(statement: str, **words: Any) -> list[Any]:
+    named = {name: _word(name, word) for name, word in words.items()}
+    query = sql.SQL(statement).format(slug=sql.SQL(SLUG), **named)
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        found: list[Any] = cursor.fetchall()
+    return found
+
+
+def _word(name: str, word: Any) -> sql.Composable:
+    if name == "board":
+        return sql.Identifier(word)
+    return word if isinstance(word, sql.Composable) else sql.Literal(word)
