@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "balances",
     "orgs",
     "rates",
+    "rates.coins",
     "accounts",
     "accounts.ethereum",
     "live",
@@ -363,6 +364,22 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 1800},
     },
+    # Apart from each other, so that a slow or dead source of one never delays the other.
+    "refresh-coin-prices": {
+        "task": "rates.coins.refresh_prices",
+        "schedule": timedelta(seconds=60),
+        "options": {"expires": 50},
+    },
+    "refresh-coin-ranks": {
+        "task": "rates.coins.refresh_ranks",
+        "schedule": timedelta(seconds=60),
+        "options": {"expires": 50},
+    },
+    "forget-old-coins": {
+        "task": "rates.coins.forget_old",
+        "schedule": timedelta(hours=24),
+        "options": {"expires": 3600},
+    },
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",
         "schedule": timedelta(hours=24),
@@ -385,6 +402,12 @@ KRAKEN_WS_URL = env.str("KRAKEN_WS_URL", default="wss://ws.kraken.com/v2")
 KRAKEN_REST_URL = env.str("KRAKEN_REST_URL", default="https://api.kraken.com")
 # A loopback upstream is a simulator whatever QUAYSIDE_SOURCES says; pages must never hide that.
 SIMULATED = SOURCES == "simulated" or urlsplit(KRAKEN_WS_URL).hostname in ("127.0.0.1", "localhost")
+# Top coins. Keys stand in the variables that the admin's coin sources name.
+COIN_SOURCE_URLS = {
+    "coinmarketcap": env.str("COINMARKETCAP_URL", default="https://pro-api.coinmarketcap.com"),
+    "cryptocompare": env.str("CRYPTOCOMPARE_URL", default="https://min-api.cryptocompare.com"),
+    "coingecko": env.str("COINGECKO_URL", default="https://api.coingecko.com"),
+}
 RATES_FOUR_EYES = env.str("RATES_FOUR_EYES", default="off")
 RATES_FOUR_EYES_THRESHOLD_BPS = env.int("RATES_FOUR_EYES_THRESHOLD_BPS", default=50)
 RATES_WARN_CHANGE_BPS = env.int("RATES_WARN_CHANGE_BPS", default=25)
