@@ -58,6 +58,10 @@ class Simulator:
         """Send ``frame`` as it stands to every socket; return to how many."""
         return int(self._ask("POST", "/control/frame", {"text": frame})["sent"])
 
+    def coins(self, **wanted: Any) -> dict[str, Any]:
+        """Change the simulated coin lists, as ``demo.simulators.coins`` says; their state."""
+        return self._ask("POST", "/control/coins", wanted)
+
     def wait_until(self, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the state once ``reached(state)``. Raises ``AssertionError`` after 15 s."""
         deadline = time.monotonic() + DEADLINE

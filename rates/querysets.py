@@ -10,7 +10,15 @@ from django.db import models
 from django.db.models import Max, OuterRef, Q, Subquery
 
 if TYPE_CHECKING:
-    from rates.models import Candle1m, Pair, PairHalt, SpreadRule  # noqa: F401  # named in strings
+    from rates.models import (  # noqa: F401  # named in strings
+        Candle1m,
+        CoinPoint,
+        CoinSnapshot,
+        CoinSource,
+        Pair,
+        PairHalt,
+        SpreadRule,
+    )
 
 
 class PairQuerySet(models.QuerySet["Pair"]):
@@ -75,3 +83,21 @@ class CandleQuerySet(models.QuerySet["Candle1m"]):
     def of(self, pair: Pair, *, start: datetime, end: datetime) -> Self:
         """Candles that begin in ``[start, end)``, oldest first."""
         return self.filter(pair=pair, bucket__gte=start, bucket__lt=end).order_by("bucket")
+
+
+class CoinSourceQuerySet(models.QuerySet["CoinSource"]):
+    def in_use(self) -> Self:
+        """Those that may be asked, each with its state read along."""
+        return self.filter(enabled=True).select_related("state")
+
+
+class CoinSnapshotQuerySet(models.QuerySet["CoinSnapshot"]):
+    def newest(self) -> CoinSnapshot | None:
+        """What is served now; ``None`` before the first refresh."""
+        return self.order_by("-hour").first()
+
+
+class CoinPointQuerySet(models.QuerySet["CoinPoint"]):
+    def of(self, symbol: str, *, since: datetime) -> Self:
+        """Oldest first."""
+        return self.filter(symbol=symbol, hour__gte=since).order_by("hour")

@@ -2,7 +2,8 @@
 
 ``GET /control`` tells the state. ``POST /control`` takes any of ``mode``, ``rate`` and ``seed``;
 ``POST /control/tick`` sends one exact tick (``symbol``, ``bid``, ``ask``); ``POST /control/frame``
-sends ``text`` as it stands to every socket.
+sends ``text`` as it stands to every socket. ``/control/coins`` belongs to
+``demo.simulators.coins``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qs
 
-from demo.simulators import frames
+from demo.simulators import coins, frames
 from demo.simulators.pairs import PAIRS
 from demo.simulators.venue import Mode, Session, Venue
 
@@ -35,6 +36,7 @@ class BadRequest(ValueError):
 class Application:
     def __init__(self, *, rate: float, seed: int) -> None:
         self.venue = Venue(rate=rate, seed=seed)
+        self.coins = coins.CoinMarket(seed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -86,6 +88,14 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = parse_qs(scope["query_string"].decode("latin-1"))
+        if scope["path"].split("/")[1] in coins.PREFIXES:
+            found = await self.coins.answer(scope["path"], query, dict(scope["headers"]))
+            kind = (b"content-type", found.kind.encode())
+            start = {"status": found.status, "headers": [kind, *found.headers]}
+            text = found.body if isinstance(found.body, str) else json.dumps(found.body)
+            await send({"type": "http.response.start", **start})
+            await send({"type": "http.response.body", "body": text.encode()})
+            return
         try:
             status, body = self._route(
                 scope["method"], scope["path"], query, await _read_body(receive)
@@ -106,6 +116,10 @@ class Application:
                 return 200, self.venue.state()
             case "POST", "/control":
                 return 200, self._control(_fields(body))
+            case "GET", "/control/coins":
+                return 200, self.coins.state()
+            case "POST", "/control/coins":
+                return 200, self._coins(_fields(body))
             case "POST", "/control/tick":
                 return 200, {"sent": self._tick(_fields(body))}
             case "POST", "/control/frame":
@@ -143,6 +157,12 @@ class Application:
         if mode is not None:
             self.venue.enter(Mode(mode))
         return self.venue.state()
+
+    def _coins(self, fields: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.coins.control(fields)
+        except (ValueError, TypeError, AttributeError) as problem:
+            raise BadRequest(str(problem)) from problem
 
     def _tick(self, fields: dict[str, Any]) -> int:
         symbol = fields.get("symbol")

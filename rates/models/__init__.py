@@ -1,5 +1,17 @@
 from rates.models.candles import Candle1m
+from rates.models.coins import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSourceState
 from rates.models.pairs import Pair, PairHalt
 from rates.models.spreads import PriceTier, SpreadRule
 
-__all__ = ["Candle1m", "Pair", "PairHalt", "PriceTier", "SpreadRule"]
+__all__ = [
+    "Candle1m",
+    "CoinAlias",
+    "CoinPoint",
+    "CoinSnapshot",
+    "CoinSource",
+    "CoinSourceState",
+    "Pair",
+    "PairHalt",
+    "PriceTier",
+    "SpreadRule",
+]

@@ -1,0 +1,268 @@
+"""Ask the sources that are due, keep what they said, and merge it into the list that is served.
+
+Prices and ranks are refreshed apart. Each source is asked once a period whoever needs it, and what
+it said last stays until it says something better.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from rates.coins import constants as c
+from rates.coins import policies
+from rates.coins.services import board, merge, notices
+from rates.coins.services.coin_list import CoinList, unpack
+from rates.coins.sources import ADAPTERS
+from rates.coins.sources.listing import Adapter, Fetched, Kind, Listing, SourceFailed
+from rates.models import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSourceState
+
+logger = structlog.get_logger(__name__)
+
+Purpose = Literal["price", "rank"]
+Clock = Callable[[], datetime]
+NOTE: Final = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one refresh did: who was asked, who failed how, and the list if it is a new one."""
+
+    asked: list[str]
+    failed: dict[str, Kind]
+    published: CoinList | None
+
+
+def refresh(purpose: Purpose, *, clock: Clock = timezone.now) -> Outcome:
+    """Fetch from every source of ``purpose`` that is due, in parallel, and publish the merge."""
+    due = claim(purpose, clock())
+    adapters = [(source, adapter_of(source)) for source in due]
+    with ThreadPoolExecutor(max_workers=len(ADAPTERS)) as pool:
+        answers = list(pool.map(_ask, adapters))
+    failed = {}
+    for source, answer in zip(due, answers, strict=True):
+        problem = record(source, answer, clock())
+        if problem is not None:
+            failed[source.name] = problem.kind
+    fresh = len(failed) < len(due)
+    published = publish(clock()) if fresh else None
+    return Outcome([source.name for source in due], failed, published)
+
+
+def claim(purpose: Purpose, now: datetime) -> list[CoinSource]:
+    """The sources to ask now, marked as asked so that nobody else does."""
+    with transaction.atomic():
+        states = CoinSourceState.objects.select_for_update(of=("self",), skip_locked=True)
+        wanted = {f"source__{purpose}_position__isnull": False, "source__enabled": True}
+        due = [s for s in states.select_related("source").filter(**wanted) if is_due(s, now)]
+        CoinSourceState.objects.filter(pk__in=[s.pk for s in due]).update(tried_at=now)
+    return [state.source for state in due]
+
+
+def is_due(state: CoinSourceState, now: datetime) -> bool:
+    """Whether breaker, budget and period let the source be asked."""
+    source = state.source
+    if not (has_key(source) or source.keyless):
+        return False
+    if state.next_allowed_at is not None and now < state.next_allowed_at:
+        return False
+    pause = policies.interval(
+        now,
+        cost=ADAPTERS[source.name].credits(source.rows),
+        allowance=source.monthly_credits,
+        used=used_credits(state, now),
+    )
+    if pause is None:
+        return False
+    return state.tried_at is None or now >= state.tried_at + pause - policies.SLACK
+
+
+def used_credits(state: CoinSourceState, now: datetime) -> int:
+    """Credits of the running month."""
+    return state.credits if state.month == policies.month_of(now) else 0
+
+
+def has_key(source: CoinSource) -> bool:
+    return bool(source.key_variable and os.environ.get(source.key_variable))
+
+
+def adapter_of(source: CoinSource) -> Adapter:
+    key = os.environ.get(source.key_variable, "") if source.key_variable else ""
+    return ADAPTERS[source.name](settings.COIN_SOURCE_URLS[source.name], key=key, wire=source.wire)
+
+
+def _ask(asked: tuple[CoinSource, Adapter]) -> Fetched | SourceFailed:
+    # Runs in a thread of its own, so it must not touch the database.
+    source, adapter = asked
+    try:
+        return adapter.fetch(source.rows)
+    except SourceFailed as problem:
+        return problem
+
+
+def record(
+    source: CoinSource, answer: Fetched | SourceFailed, now: datetime
+) -> SourceFailed | None:
+    """Keep what the source said; the failure, if it was one or its list has shrunken."""
+    with transaction.atomic():
+        state = CoinSourceState.objects.select_for_update().get(source=source)
+        if isinstance(answer, Fetched):
+            _charge(state, answer.credits, now)
+            if shrunken(len(state.rows), len(answer.rows), state.fetched_at, now):
+                what = f"{len(answer.rows)} rows after {len(state.rows)}"
+                answer = SourceFailed(Kind.SHRUNKEN, what)
+        if isinstance(answer, SourceFailed):
+            state.failures += 1
+            state.error, state.message = answer.kind, answer.message[:NOTE]
+            state.failed_at = now
+            state.next_allowed_at = policies.next_attempt(
+                answer.kind, now, retry_after=answer.retry_after
+            )
+        else:
+            state.rows = [list(row) for row in answer.rows]
+            state.fetched_at, state.failures = now, 0
+            state.error, state.message, state.next_allowed_at = "", "", None
+        state.save()
+    if isinstance(answer, SourceFailed):
+        logger.warning("coin source failed", source=source.name, kind=answer.kind)
+        return answer
+    return None
+
+
+def _charge(state: CoinSourceState, credits: int, now: datetime) -> None:
+    state.credits = used_credits(state, now) + credits
+    state.month = policies.month_of(now)
+
+
+def shrunken(before: int, after: int, when: datetime | None, now: datetime) -> bool:
+    """Whether ``after`` rows are suspiciously few; an old list is forgiven for any."""
+    if after == 0:
+        return True
+    if when is None or now - when > c.FORGIVES_SHRINKING:
+        return False
+    return after < before * c.LEAST_SHARE
+
+
+# --- Merging and publishing -----------------------------------------------------------------
+
+
+def publish(now: datetime) -> CoinList | None:
+    """Merge the last good rows and serve the result; ``None`` where there is nothing better."""
+    with transaction.atomic():
+        # One at a time: prices and ranks may be refreshed in the same moment.
+        list(CoinSource.objects.select_for_update().order_by("pk").values_list("pk"))
+        newest = CoinSnapshot.objects.newest()
+        before = None if newest is None else unpack(newest.version, newest.body)
+        shown = merged(now, version=_version(before, now))
+        if shown is None or (
+            before is not None and shrunken(len(before.rows), len(shown.rows), before.as_of, now)
+        ):
+            return None
+        _store(shown, now)
+    # After the commit: what is served is never newer than what would survive.
+    try:
+        board.write(shown)
+        notices.publish(before, shown)
+    except RedisError as problem:
+        logger.warning("coins not pushed", error=str(problem))
+    return shown
+
+
+def merged(now: datetime, *, version: int) -> CoinList | None:
+    """What the sources' last good rows make together."""
+    states = [
+        state
+        for state in CoinSourceState.objects.select_related("source").filter(source__enabled=True)
+        if state.fetched_at is not None
+    ]
+    prices = in_order(states, "price", now)
+    ranks = in_order(states, "rank", now)
+    if not prices or not ranks:
+        return None
+    aliases = {
+        (name, key): coin
+        for name, key, coin in CoinAlias.objects.values_list("source__name", "key", "coin")
+    }
+    read = {s.source.name: [Listing(*row) for row in s.rows] for s in {*prices, *ranks}}
+    ranked_by = ranks[0].source.name
+    result = merge.merge(
+        merge.Source(ranked_by, read[ranked_by]),
+        [merge.Source(s.source.name, read[s.source.name]) for s in prices],
+        aliases,
+    )
+    if result.clashes or result.dropped:
+        logger.info("coins left out", **result.dropped, clashes=result.clashes[:20])
+    if not result.rows:
+        return None
+    named = {name for row in result.rows for name in row["from"].values()}
+    price_source = next(s.source.name for s in prices if s.source.name in _priced_by(result.rows))
+    return CoinList(
+        version=version,
+        rows=result.rows,
+        sources={
+            s.source.name: s.fetched_at for s in states if s.fetched_at and s.source.name in named
+        },
+        price_source=price_source,
+        rank_source=ranked_by,
+        simulated=settings.SIMULATED,
+    )
+
+
+def in_order(
+    states: Iterable[CoinSourceState], purpose: Purpose, now: datetime
+) -> list[CoinSourceState]:
+    """Fresh ones as an operator has ordered them, then the others, the newest first."""
+    name = f"{purpose}_position"
+    used = [state for state in states if getattr(state.source, name) is not None]
+
+    def place(state: CoinSourceState) -> tuple[bool, float]:
+        assert state.fetched_at is not None
+        old = now - state.fetched_at > c.FRESH
+        return old, -state.fetched_at.timestamp() if old else getattr(state.source, name)
+
+    return sorted(used, key=place)
+
+
+def _priced_by(rows: Iterable[dict[str, dict[str, str]]]) -> set[str]:
+    return {row["from"]["price"] for row in rows}
+
+
+def _version(before: CoinList | None, now: datetime) -> int:
+    """Milliseconds since 1970, and always more than before."""
+    return max(int(now.timestamp() * 1000), 0 if before is None else before.version + 1)
+
+
+def _store(shown: CoinList, now: datetime) -> None:
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    facts = {
+        "version": shown.version,
+        "as_of": shown.as_of,
+        "hash": shown.hash,
+        "rank_hash": shown.rank_hash,
+        "body": shown.pack(),
+    }
+    _, is_new = CoinSnapshot.objects.update_or_create(hour=hour, defaults=facts)
+    if is_new:
+        points = [
+            CoinPoint(symbol=row["symbol"], hour=hour, price=row["price"], rank=row["rank"])
+            for row in shown.rows
+        ]
+        CoinPoint.objects.bulk_create(points, ignore_conflicts=True)
+
+
+def allow_again(source: CoinSource) -> None:
+    """Somebody has changed something: ask at the next turn, whatever happened before."""
+    CoinSourceState.objects.filter(source=source).update(
+        next_allowed_at=None, failures=F("failures")
+    )

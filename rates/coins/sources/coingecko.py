@@ -1,0 +1,70 @@
+"""CoinGecko's markets, without a key: price, rank and figures in one call for 250 coins."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rates.coins.sources import download, listing
+from rates.coins.sources.listing import Adapter, Fetched, Kind, Listing, SourceFailed
+
+PAGE: Final = 250
+STATUSES: Final = {401: Kind.KEY, 402: Kind.PAYMENT, 403: Kind.PLAN, 429: Kind.MINUTE}
+
+
+class CoinGecko(Adapter):
+    @classmethod
+    def credits(cls, count: int) -> int:
+        return -(-count // PAGE)
+
+    def fetch(self, count: int) -> Fetched:
+        rows: list[Listing] = []
+        unreadable = 0
+        pages = self.credits(count)
+        for page in range(1, pages + 1):
+            params: dict[str, str | int] = {
+                "vs_currency": "usd",
+                "order": "market_cap_desc",
+                "per_page": PAGE,
+                "page": page,
+                "precision": "full",
+                "price_change_percentage": "1h,24h,7d",
+            }
+            headers = {"x-cg-demo-api-key": self.key} if self.key else {}
+            found, bad = read(download.get(f"{self.url}/api/v3/coins/markets", params, headers))
+            rows += found
+            unreadable += bad
+            if len(found) + bad < PAGE:
+                break
+        return Fetched(rows[:count], pages, unreadable)
+
+
+def read(answer: download.Answer) -> tuple[list[Listing], int]:
+    """Rows, and how many were unreadable. Raises ``SourceFailed``."""
+    document = answer.document
+    if not isinstance(document, list) or answer.status != 200:
+        status = document.get("status") if isinstance(document, dict) else None
+        if not isinstance(status, dict):
+            download.fail_plainly(answer, STATUSES)
+        code = status.get("error_code")
+        text = f"error {code}: {status.get('error_message')}"
+        if answer.status < 300:
+            kind = STATUSES.get(code) if isinstance(code, int) else None
+            raise SourceFailed(kind or Kind.REFUSED, text[:200])
+        download.fail_plainly(answer, STATUSES, text)
+    return listing.read_rows(document, _row)
+
+
+def _row(row: Any) -> Listing:
+    day = row.get("price_change_percentage_24h_in_currency")
+    return Listing(
+        key=str(row["id"]),
+        symbol=listing.symbol(row["symbol"]),
+        name=listing.name(row["name"]),
+        rank=listing.whole(row.get("market_cap_rank")),
+        price=listing.price(row.get("current_price")),
+        change_1h=listing.figure(row.get("price_change_percentage_1h_in_currency")),
+        change_24h=listing.figure(row.get("price_change_percentage_24h") if day is None else day),
+        change_7d=listing.figure(row.get("price_change_percentage_7d_in_currency")),
+        market_cap=listing.figure(row.get("market_cap")),
+        volume_24h=listing.figure(row.get("total_volume")),
+    )

@@ -1,0 +1,79 @@
+"""One GET with limits on everything: time, size, redirects, and what an error may tell."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, NoReturn
+
+import httpx
+
+from rates.coins.sources.listing import Kind, SourceFailed
+
+CONNECT_TIMEOUT: Final = 3.0
+READ_TIMEOUT: Final = 8.0
+# A server that trickles keeps every single read short; this ends the whole answer.
+DEADLINE: Final = 12.0
+LARGEST_BODY: Final = 8_000_000
+
+
+class Answer(NamedTuple):
+    """``document`` is ``None`` where the body is not JSON."""
+
+    status: int
+    document: Any
+    retry_after: float | None
+
+
+def get(url: str, params: Mapping[str, str | int], headers: Mapping[str, str]) -> Answer:
+    """The answer, whatever its status. Raises ``SourceFailed`` where there is none."""
+    began = time.monotonic()
+    timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+    body = bytearray()
+    try:
+        with (
+            httpx.Client(timeout=timeout, follow_redirects=False) as client,
+            client.stream("GET", url, params=dict(params), headers=dict(headers)) as answer,
+        ):
+            for part in answer.iter_bytes():
+                body += part
+                if len(body) > LARGEST_BODY:
+                    raise SourceFailed(Kind.TOO_LARGE, f"more than {LARGEST_BODY} bytes")
+                if time.monotonic() - began > DEADLINE:
+                    raise SourceFailed(Kind.TIMEOUT, f"not done after {DEADLINE:.0f} s")
+            status, wait = answer.status_code, _seconds(answer.headers.get("retry-after"))
+    except httpx.TimeoutException as problem:
+        raise SourceFailed(Kind.TIMEOUT, type(problem).__name__) from problem
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        raise SourceFailed(Kind.UNREACHABLE, type(problem).__name__) from problem
+    return Answer(status, parse(bytes(body)), wait)
+
+
+def parse(body: bytes) -> Any:
+    """The document with its numbers' own digits; ``None`` for anything that is not JSON."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+def fail_plainly(answer: Answer, kinds: Mapping[int, Kind], what: str = "") -> NoReturn:
+    """Raise what a status means where the body does not say it better."""
+    kind = kinds.get(answer.status)
+    if kind is None:
+        kind = Kind.SERVER if answer.status >= 500 else Kind.REFUSED
+        if answer.status < 300:
+            kind = Kind.NOT_JSON if answer.document is None else Kind.SHAPE
+    text = what or f"status {answer.status}"
+    raise SourceFailed(kind, text[:200], retry_after=answer.retry_after)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _seconds(value: str | None) -> float | None:
+    """``Retry-After`` in seconds; a date is not worth reading."""
+    return float(value) if value is not None and value.isdecimal() and len(value) < 8 else None

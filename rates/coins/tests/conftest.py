@@ -1,0 +1,3 @@
+from rates.coins.tests.market import upstream
+
+__all__ = ["upstream"]
