@@ -122,7 +122,7 @@ def transactions(
         .filter(block_number__gt=chain.head_number - KEPT_BLOCKS)
         .select_related("block")
     )
-    if filters.token is not None:
+    if filters.token is not None and not filters.token.is_native:
         moved = Transfer.objects.filter(
             block=OuterRef("block"), tx_hash=OuterRef("hash"), token=filters.token
         )

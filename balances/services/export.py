@@ -1,0 +1,94 @@
+"""Whole lists as CSV, a page of rows at a time, so that a million rows need the memory of one page.
+
+Symbols and labels come from strangers: what a spreadsheet would execute is guarded.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from balances.models import Address, Chain, Token
+from balances.services import activity, history
+from balances.services.activity import Filters, Movement
+from balances.services.amounts import address_text, hash_text, in_units
+from balances.services.history import Change
+from foundation.csv_renderer import guarded
+
+ROWS: Final = 1_000
+
+TRANSFERS: Final = (
+    "time", "block", "transaction", "direction", "from", "to",
+    "contract", "symbol", "amount", "value", "ok",
+)  # fmt: skip
+CHANGES: Final = (
+    "time", "block", "block_hash", "symbol", "amount", "value", "delta", "source", "kind",
+)  # fmt: skip
+
+
+def transfers(
+    address: Address, chain: Chain, filters: Filters, *, spam: bool = True, cursor: str = ""
+) -> Iterator[str]:
+    """Every transfer from the cursor on, newest first."""
+    raw = bytes(address.raw)
+    yield _lines([TRANSFERS])
+    following: str | None = cursor
+    while following is not None:
+        page = activity.transfers(raw, chain, filters, cursor=following, limit=ROWS, spam=spam)
+        yield _lines(_transfer(movement, raw) for movement in page.rows)
+        following = page.cursor
+
+
+def changes(address: Address, token: Token, *, before: int | None = None) -> Iterator[str]:
+    """Every change of a cell below ``before``, newest first."""
+    yield _lines([CHANGES])
+    while True:
+        page = history.changes(address, token, before=before, limit=ROWS)
+        yield _lines(_change(row, token) for row in page.rows)
+        before = page.before
+        if before is None:
+            return
+
+
+def _transfer(movement: Movement, raw: bytes) -> tuple[object, ...]:
+    token = movement.token
+    return (
+        _iso(movement.at),
+        movement.block_number,
+        hash_text(movement.tx_hash),
+        movement.direction_of(raw),
+        address_text(movement.sender),
+        "" if movement.recipient is None else address_text(movement.recipient),
+        "" if token.is_native else address_text(bytes(token.contract)),
+        token.symbol,
+        in_units(movement.value, token.decimals),
+        movement.value,
+        movement.ok,
+    )
+
+
+def _change(row: Change, token: Token) -> tuple[object, ...]:
+    return (
+        _iso(row.at),
+        row.block_number,
+        hash_text(row.block_hash),
+        token.symbol,
+        in_units(row.value, token.decimals),
+        row.value,
+        row.delta,
+        row.source,
+        row.kind,
+    )
+
+
+def _lines(rows: Iterable[Iterable[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([guarded(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _iso(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
