@@ -20,6 +20,7 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("rates.api_urls")),
+    path("api/v1/", include("balances.api_urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", views.ApiDocs.as_view(), name="api-docs"),
     re_path(r"^api/", views.api_not_found),
