@@ -7,6 +7,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows import reauthentication
+from allauth.account.models import EmailAddress
 from allauth.account.stages import EmailVerificationStage
 from allauth.core import context
 from allauth.core.exceptions import ReauthenticationRequired
@@ -17,7 +18,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.services import devices
 from accounts.services.presence import proved_recently
-from accounts.services.wallets import wallets_of
+from accounts.services.wallets import may_lose_address, wallets_of
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -31,6 +32,21 @@ class AccountAdapter(DefaultAccountAdapter):
         ours = f"{__name__}.{ConfirmIfThereIsAnAddress.__name__}"
         theirs = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__name__}"
         return [ours if stage == theirs else stage for stage in stages]
+
+    def set_password(self, user: Any, password: str) -> None:
+        """A first password is a new way in, so it needs the proof that a change asks for.
+
+        allauth asks for the old password instead, which this user has not. Raises
+        ``ReauthenticationRequired``.
+        """
+        request = context.request
+        if request is not None and request.user == user and not user.has_usable_password():
+            reauthentication.raise_if_reauthentication_required(request, app="allauth.account")
+        super().set_password(user, password)
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """allauth thinks that a user name is enough to come back; here nobody knows theirs."""
+        return super().can_delete_email(email_address) and may_lose_address(email_address)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Whether ``next`` may be followed. What is no address at all would be a 500 in allauth."""

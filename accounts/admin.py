@@ -6,22 +6,45 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.http import HttpRequest
 
 from accounts.models import ApiToken, SecurityEvent, User
+from accounts.services import staff
 
 if TYPE_CHECKING:
     People = UserAdmin[User]
     Tokens = admin.ModelAdmin[ApiToken]
     Events = admin.ModelAdmin[SecurityEvent]
+    PasswordForm = AdminPasswordChangeForm[User]
 else:
     People = UserAdmin
     Tokens = admin.ModelAdmin
     Events = admin.ModelAdmin
+    PasswordForm = AdminPasswordChangeForm
+
+
+class NewPassword(PasswordForm):
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        staff.password_was_set(user)
+        return user
 
 
 @admin.register(User)
 class PersonAdmin(People):
+    change_password_form = NewPassword
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            staff.was_switched(obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change and {"groups", "is_staff", "is_superuser"} & set(form.changed_data):
+            staff.roles_were_changed(form.instance)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
         if not request.user.is_superuser:

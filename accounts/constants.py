@@ -32,6 +32,9 @@ class EventKind(StrEnum):
     TOKEN_CREATED = "token_created"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
     DATA_EXPORTED = "data_exported"
+    SWITCHED_OFF = "switched_off"
+    SWITCHED_ON = "switched_on"
+    ROLES_CHANGED = "roles_changed"
     ACCOUNT_CLOSED = "account_closed"
 
 
@@ -55,5 +58,8 @@ EVENT_WORDS: Final = {
     EventKind.TOKEN_CREATED: "API token made",
     EventKind.TOKEN_REVOKED: "API token revoked",
     EventKind.DATA_EXPORTED: "Data downloaded",
+    EventKind.SWITCHED_OFF: "Account switched off",
+    EventKind.SWITCHED_ON: "Account switched on",
+    EventKind.ROLES_CHANGED: "Roles changed",
     EventKind.ACCOUNT_CLOSED: "Account closed",
 }

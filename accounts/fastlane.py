@@ -11,15 +11,16 @@ from channels.db import database_sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import CHALLENGE, TokenAuthentication
-from accounts.models import Scope, User
+from accounts.models import Scope
 from foundation import api_errors
 from live.protocol import NOT_SIGNED_IN
-from live.scopes import header
+from live.scopes import Credential, header
 
 # RFC 6455's code for a server that cannot do it now.
 TRY_LATER = 1013
@@ -43,14 +44,14 @@ def with_tokens(application: Application) -> Application:
             refuse = _refuse_socket if scope["type"] == "websocket" else _refuse
             await refuse(problem, send)
             return
-        await application(scope if found is None else {**scope, "user": found}, receive, send)
+        await application(scope if found is None else scope | found, receive, send)
 
     return guarded
 
 
 @database_sync_to_async
-def _identify(scope: Any) -> User | AnonymousUser | None:
-    """Who the token makes of its holder, by the rules of the API; ``None`` without a token."""
+def _identify(scope: Any) -> dict[str, Any] | None:
+    """What the scope gains by the token, by the rules of the API; ``None`` without a token."""
     # The body is nothing to us, and must stay unread for whoever comes next. A websocket begins as
     # a GET, and says no method.
     request = ASGIRequest({"method": "GET", **scope}, BytesIO())
@@ -58,7 +59,11 @@ def _identify(scope: Any) -> User | AnonymousUser | None:
     if found is None:
         return None
     user, token = found
-    return user if Scope.READ in token.scopes else AnonymousUser()
+    if Scope.READ not in token.scopes:
+        return {"user": AnonymousUser()}
+    ends = token.expires_at
+    ends_in = None if ends is None else (ends - timezone.now()).total_seconds()
+    return {"user": user, "credential": Credential(str(token.pk), ends_in)}
 
 
 async def _refuse_socket(problem: Exception, send: Any) -> None:

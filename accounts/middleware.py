@@ -20,6 +20,8 @@ from accounts.services.profile import zone_of
 
 logger = structlog.get_logger(__name__)
 
+# Elsewhere times are UTC, as forms, histories and the API say that they are.
+LOCAL_PAGES: Final = ("/account/", "/accounts/", "/balances/", "/orgs/")
 # Seconds. A session's row is written at most this often, however much its owner does.
 SEEN_EVERY: Final = 60
 
@@ -30,7 +32,10 @@ def visitor(
     """Requests without a session cookie, as probes and programs send them, cost nothing."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(_zone(request)):
+        zone = _zone(request)
+        if zone is None:
+            return get_response(request)
+        with timezone.override(zone):
             return get_response(request)
 
     return answer
@@ -44,7 +49,7 @@ def _zone(request: HttpRequest) -> ZoneInfo | None:
     if not _has_session(request) or not request.user.is_authenticated:
         return None
     _note_seen(request)
-    return zone_of(request.user)
+    return zone_of(request.user) if request.path_info.startswith(LOCAL_PAGES) else None
 
 
 def _note_seen(request: HttpRequest) -> None:

@@ -17,7 +17,7 @@ from django.db.models.signals import post_delete, post_migrate, post_save, pre_d
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.services import roles, sessions, wallets
 from accounts.signals import wallet_linked, wallet_unlinked
 from live import control
@@ -61,6 +61,23 @@ def hang_up(request: HttpRequest | None, **kwargs: Any) -> None:
     """What the session may hear ends with it, on every page that is still open."""
     if request is not None and (key := request.session.session_key):
         transaction.on_commit(partial(control.end_session, key), robust=True)
+
+
+@receiver(post_delete, sender=ApiToken)
+def hang_up_token(instance: ApiToken, **kwargs: Any) -> None:
+    transaction.on_commit(partial(control.end_token, instance.pk), robust=True)
+
+
+@receiver(post_save, sender=User)
+def put_out(instance: User, created: bool, **kwargs: Any) -> None:
+    """Whoever is switched off hears nothing more, however they came in."""
+    if not created and not instance.is_active:
+        transaction.on_commit(partial(control.withdraw, user_id=instance.pk), robust=True)
+
+
+@receiver(pre_delete, sender=User)
+def put_out_deleted(instance: User, **kwargs: Any) -> None:
+    transaction.on_commit(partial(control.withdraw, user_id=instance.pk), robust=True)
 
 
 @receiver(user_signed_up)

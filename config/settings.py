@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
+    "foundation.json_bodies.refuse_broken_text",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -130,7 +131,14 @@ CACHES = {
         "BACKEND": "foundation.valkey_cache.ValkeyCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
-    }
+    },
+    "sessions": {
+        "BACKEND": "foundation.valkey_cache.ValkeyCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "session",
+        # So long may a session live on that was ended while Valkey was away.
+        "OPTIONS": {"longest": 300},
+    },
 }
 # Only rare targeted events travel by channel layer; ticks go through live.hub.
 CHANNEL_LAYERS = {
@@ -198,6 +206,7 @@ ACCOUNT_RATE_LIMITS = {
 
 # The session row is the truth; the cache keeps a reconnecting crowd off the database.
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -237,7 +246,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
 # --- E-mail ---------------------------------------------------------------------
-EMAIL_BACKEND = env.str(
+# Sending is a row in the transaction of what the mail tells of; a task hands it to the server.
+EMAIL_BACKEND = "foundation.mail.OutboxBackend"
+MAIL_DELIVERY_BACKEND = env.str(
     "EMAIL_BACKEND",
     default=f"django.core.mail.backends.{'console' if DEMO else 'smtp'}.EmailBackend",
 )
@@ -359,6 +370,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=6),
         "options": {"expires": 3600},
     },
+    "deliver-mail": {
+        "task": "foundation.deliver_mail",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 14},
+    },
     "purge-expired-sign-ins": {
         "task": "accounts.purge_expired",
         "schedule": timedelta(hours=1),
@@ -417,7 +433,7 @@ RATES_CANDLE_RETENTION_MONTHS = env.int("RATES_CANDLE_RETENTION_MONTHS", default
 # A JSON list: [{"id": 1, "name": "Ethereum", "symbol": "ETH", "rpc": ["https://..."], "ws": "wss://...",
 # "block_time_ms": 12000, "reorg_depth": 64, "multicall": "0x...", "explorer": "https://..."}].
 # $NAME inside an address is replaced from the environment, so that keys stand in one place.
-CHAINS: list[dict[str, object]] = env.json("QUAYSIDE_CHAINS", default="[]")
+CHAINS: list[dict[str, object]] = list(env.json("QUAYSIDE_CHAINS", default=[]))
 
 # --- Logs ---------------------------------------------------------------------------------
 LOG_FORMAT = env.str(

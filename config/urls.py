@@ -37,3 +37,5 @@ urlpatterns = [
 
 handler400 = "config.views.bad_request"
 handler500 = "config.views.server_error"
+# allauth's own name for it.
+handler429 = "config.views.too_many_requests"

@@ -15,10 +15,12 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config import health, metrics
-from foundation.errors import envelope
+from foundation.errors import RateLimited, envelope
 from foundation.icons import TAB_ICON
 
 API = "/api/"
+# Seconds.
+WAIT = 60
 
 
 @require_safe
@@ -86,6 +88,17 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         body = envelope("bad_request", "This request could not be understood.")
         return JsonResponse(body, status=400)
     return defaults.bad_request(request, exception)
+
+
+def too_many_requests(request: HttpRequest, exception: object = None) -> HttpResponse:
+    """What allauth's limits answer with. They do not say when, so the shortest of them stands."""
+    if request.path.startswith(API):
+        body = envelope(RateLimited.code, "Too many attempts. Wait a little.")
+        response: HttpResponse = JsonResponse(body, status=429)
+    else:
+        response = render(request, "429.html", status=429)
+    response["Retry-After"] = str(WAIT)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

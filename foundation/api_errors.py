@@ -13,7 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from foundation.errors import QuaysideError, Unavailable, envelope
+from foundation.errors import QuaysideError, RateLimited, Unavailable, envelope
 
 logger = structlog.get_logger(__name__)
 
@@ -40,7 +40,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(exc, PermissionDenied):
         response.data = envelope("permission_denied", "You may not do this.")
     elif isinstance(exc, exceptions.APIException):
-        code = exc.get_codes()
+        # One word for it, whoever counts.
+        code = RateLimited.code if isinstance(exc, exceptions.Throttled) else exc.get_codes()
         response.data = envelope(code if isinstance(code, str) else "error", str(exc.detail))
     return response  # DRF's own headers (Retry-After, WWW-Authenticate) survive
 

@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class FoundationConfig(AppConfig):
     name = "foundation"
+
+    def ready(self) -> None:
+        from foundation import tasks  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from channels.db import database_sync_to_async
@@ -30,7 +31,9 @@ class Client:
         self.connection = Connection(send, frame, hub.counters, wire)
         self.address: str | None = None
         self.user: User | None = None
-        self.session = ""
+        # What the user was known by: a session's digest, or an API token's id.
+        self.session = self.token = ""
+        self.expiry: asyncio.TimerHandle | None = None
         # Set by doors whose socket has to be closed with a reason.
         self.close: Callable[[Refused], Awaitable[None]] | None = None
 
@@ -54,11 +57,13 @@ class Client:
         if self.user is not None and self.user.is_authenticated:
             self.hub.users.free(self.user.pk)
         self.hub.known.discard(self)
+        if self.expiry is not None:
+            self.expiry.cancel()
         self.user = None
 
     def is_meant(self, order: Order) -> bool:
-        if order.session:
-            return order.session == self.session
+        if order.session or order.token:
+            return (order.session, order.token) == (self.session, self.token)
         is_user = self.user is not None and bool(order.user) and str(self.user.pk) == order.user
         return is_user and (not order.topic or order.topic in self.connection.subscriptions)
 
@@ -171,10 +176,23 @@ class Client:
             if user.is_authenticated:
                 if not self.hub.users.take(user.pk):
                     raise too_many("Too many connections of this user.", "too_many_connections")
-                self.session = digest(session_key(self.scope))
+                self._note_credential()
                 self.hub.known.add(self)
             self.user = user
         return self.user
+
+    def _note_credential(self) -> None:
+        credential = self.scope.get("credential")
+        if credential is None:
+            self.session = digest(session_key(self.scope))
+            return
+        self.token = credential.name
+        if credential.ends_in is not None:
+            loop = asyncio.get_running_loop()
+            self.expiry = loop.call_later(credential.ends_in, self._expire)
+
+    def _expire(self) -> None:
+        self.hub.expel(self)
 
     def _subscribed(self, topic: str) -> Subscription:
         subscription = self.connection.subscriptions.get(topic)

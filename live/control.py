@@ -23,9 +23,10 @@ CONTROL: Final = b"live:control"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Either a session's digest or a user's key is given; ``topic`` narrows what is withdrawn."""
+    """One of a session's digest, a token's id and a user's key; ``topic`` narrows the last."""
 
     session: str = ""
+    token: str = ""
     user: str = ""
     topic: str = ""
 
@@ -38,6 +39,11 @@ def digest(session_key: str) -> str:
 def end_session(session_key: str) -> None:
     """Close the sockets and streams that were opened with this session."""
     _send({"session": digest(session_key)})
+
+
+def end_token(token_id: int) -> None:
+    """Close what was opened with this API token."""
+    _send({"token": str(token_id)})
 
 
 def withdraw(*, user_id: Any, topic: str = "") -> None:

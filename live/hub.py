@@ -151,9 +151,13 @@ class Hub:
             logger.warning("order_unreadable", error=str(problem))
             return
         for client in [client for client in self.known if client.is_meant(order)]:
-            task = asyncio.get_running_loop().create_task(client.expel(order.topic))
-            self._expelling.add(task)
-            task.add_done_callback(self._expelling.discard)
+            self.expel(client, order.topic)
+
+    def expel(self, client: Expellable, topic: str = "") -> None:
+        """Take ``topic`` from the client, or send it away, without waiting for it to read so."""
+        task = asyncio.get_running_loop().create_task(client.expel(topic))
+        self._expelling.add(task)
+        task.add_done_callback(self._expelling.discard)
 
     # --- Living --------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Which pages may open a websocket: those of our own hosts.
+"""Which pages may open a websocket: those of the very host and port that it is opened to.
 
 The check protects cookies, which browsers send along with any page's websocket. A command-line
 client sends neither ``Origin`` nor cookie, and may pass.
@@ -21,11 +21,20 @@ def is_own_origin(scope: Scope) -> bool:
     origin = header(scope, b"origin")
     if origin is None:
         return header(scope, b"cookie") is None
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
     try:
-        domain, _ = split_domain_port(urlsplit(origin).netloc)
+        place = urlsplit(origin)
+        domain, _ = split_domain_port(place.netloc)
     except ValueError:
         return False
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+    # The scheme is not compared: behind a proxy that ends TLS only the proxy knows it.
+    own = (header(scope, b"host") or "").lower()
+    return bool(domain) and place.netloc.lower() == own and _is_ours(domain)
+
+
+def _is_ours(domain: str) -> bool:
+    return validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 class OwnOrigins:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -17,10 +17,25 @@ Scope = Any
 User = AbstractBaseUser | AnonymousUser
 
 
+class Credential(NamedTuple):
+    """What a door in front knew the user by: its name in orders, and the seconds it has left."""
+
+    name: str
+    ends_in: float | None
+
+
 def header(scope: Scope, name: bytes) -> str | None:
     """The last header called ``name`` (lower case), or ``None``."""
     found = [value for key, value in scope["headers"] if key == name]
     return found[-1].decode("latin-1") if found else None
+
+
+def arrived_securely(scope: Scope) -> bool:
+    """Whether Django would not send this request to HTTPS instead."""
+    if not settings.SECURE_SSL_REDIRECT or scope.get("scheme") == "https":
+        return True
+    trusted = settings.SECURE_PROXY_SSL_HEADER
+    return bool(trusted) and header(scope, b"x-forwarded-proto") == trusted[1]
 
 
 async def user_of(scope: Scope) -> User:

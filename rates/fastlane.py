@@ -21,11 +21,11 @@ from django.conf import settings
 from rest_framework.throttling import AnonRateThrottle
 
 from foundation.conditional import ALWAYS_ASK, matches
-from foundation.errors import envelope
+from foundation.errors import RateLimited, envelope
 from live import hub
 from live.limits import client_address
 from live.messages import Message
-from live.scopes import Scope, header
+from live.scopes import Scope, arrived_securely, header
 from rates.constants import TOPIC
 from rates.services import board
 
@@ -167,14 +167,6 @@ def takes_gzip(accept_encoding: str | None) -> bool:
     return False
 
 
-def arrived_securely(scope: Scope) -> bool:
-    """Whether Django would not send this request to HTTPS instead."""
-    if not settings.SECURE_SSL_REDIRECT or scope.get("scheme") == "https":
-        return True
-    trusted = settings.SECURE_PROXY_SSL_HEADER
-    return bool(trusted) and header(scope, b"x-forwarded-proto") == trusted[1]
-
-
 def selection(query: bytes) -> tuple[str, ...] | None:
     """The pairs that are named, ``()`` for all, ``None`` for what Django must judge."""
     if not query or query == b"format=json":
@@ -195,7 +187,7 @@ def selection(query: bytes) -> tuple[str, ...] | None:
 def _throttled(wait: int) -> bytes:
     plural = "" if wait == 1 else "s"
     text = f"Request was throttled. Expected available in {wait} second{plural}."
-    return json.dumps(envelope("throttled", text), separators=(",", ":")).encode()
+    return json.dumps(envelope(RateLimited.code, text), separators=(",", ":")).encode()
 
 
 def _rate() -> str:

@@ -199,7 +199,7 @@ def test_too_many_requests_are_refused_as_django_refuses_them(web, settings):
     settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": rates}
     assert [web.get(URL).status_code for _ in range(3)] == [200, 200, 429]
     refused = web.get(URL)
-    assert refused.json()["error"]["code"] == "throttled"
+    assert refused.json()["error"]["code"] == "rate_limited"
     assert 0 < int(refused.headers["retry-after"]) <= 60
 
 

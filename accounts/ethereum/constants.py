@@ -28,6 +28,8 @@ NONCE_LIFE: Final = timedelta(minutes=5)
 OLDEST_ISSUE: Final = timedelta(minutes=10)
 NEWEST_ISSUE: Final = timedelta(seconds=60)
 LONGEST_LIFE: Final = timedelta(minutes=10)
+# A contract's owners may change at any time: whoever signs for it signs in again soon.
+CONTRACT_SESSION: Final = timedelta(hours=1)
 
 MAX_BODY: Final = 8 * 1024
 

@@ -26,10 +26,10 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.ethereum.constants import CHAIN_KEY
+from accounts.ethereum.constants import CHAIN_KEY, CONTRACT_SESSION
 from accounts.ethereum.services.proofs import ProvenWallet
 from accounts.models import User
-from accounts.services.wallets import PROVIDER_ID
+from accounts.services.wallets import CONTRACT, PROVIDER_ID
 from foundation.errors import Conflict, Forbidden, Unauthenticated
 
 
@@ -52,6 +52,9 @@ def sign_in(request: HttpRequest, wallet: ProvenWallet, destination: str = "") -
         stagekit.clear_login(request)
         raise _inactive()
     request.session[CHAIN_KEY] = wallet.chain_id
+    if wallet.kind == CONTRACT:
+        # Who may sign for a contract changes on the chain, and no session hears of it.
+        request.session.set_expiry(CONTRACT_SESSION)
 
 
 def connect(request: HttpRequest, wallet: ProvenWallet, destination: str = "") -> None:

@@ -89,8 +89,12 @@ def _verify() -> dict[str, Any]:
 
 
 def _me() -> dict[str, Any]:
-    answer = _object(address=ADDRESS, chainId=CHAIN, user=USER)
-    return _operation("me", "The wallet that this session came through.", answer, 401, 503)
+    nothing = {"type": "null"}
+    answer = _object(
+        address={"anyOf": [ADDRESS, nothing]}, chainId={"anyOf": [CHAIN, nothing]}, user=USER
+    )
+    text = "The wallet that this session came through; both are null for an API token."
+    return _operation("me", text, answer, 401, 429, 503)
 
 
 def _logout() -> dict[str, Any]:

@@ -14,7 +14,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.middleware.csrf import get_token
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.request import Request
 
+from accounts.authentication import TokenAuthentication
 from accounts.ethereum import flows, limits, siwe
 from accounts.ethereum.constants import (
     MAX_BODY,
@@ -25,8 +28,9 @@ from accounts.ethereum.constants import (
 )
 from accounts.ethereum.services import nonces, proofs
 from accounts.ethereum.services.refusals import WalletRefused
+from accounts.models import User
 from accounts.services.sessions import VISITOR_KEY
-from foundation.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
+from foundation.errors import InvalidInput, NotFound, RateLimited, TooLarge, Unauthenticated
 from foundation.json_views import JsonView, read_object
 
 FLOWS = {
@@ -96,9 +100,11 @@ class VerifyView(WalletView):
 
 
 class MeView(WalletView):
-    """``GET me``: the wallet that this session came through."""
+    """``GET me``: the wallet that this session came through; a token came through none."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        if (owner := _token_owner(request)) is not None:
+            return JsonResponse({"address": None, "chainId": None, "user": _person(owner)})
         found = flows.session_wallet(request) if request.user.is_authenticated else None
         if found is None:
             raise Unauthenticated("This session did not come through a wallet.")
@@ -169,7 +175,23 @@ def _session_key(request: HttpRequest) -> str:
 
 
 def _user(request: HttpRequest) -> dict[str, Any]:
-    return {"id": request.user.pk, "username": request.user.get_username()}
+    return _person(flows.signed_in(request))
+
+
+def _person(user: User) -> dict[str, Any]:
+    return {"id": user.pk, "username": user.get_username()}
+
+
+def _token_owner(request: HttpRequest) -> User | None:
+    """Whose token came along, of whatever scope. Raises ``Unauthenticated``, ``RateLimited``."""
+    try:
+        found = TokenAuthentication().authenticate(Request(request))
+    except AuthenticationFailed as problem:
+        raise Unauthenticated(str(problem.detail), code=str(problem.get_codes())) from problem
+    except Throttled as problem:
+        wait = int(getattr(problem, "wait", None) or 1)
+        raise RateLimited(str(problem.detail), retry_after=wait) from problem
+    return None if found is None else found[0]
 
 
 def _lacks_proof(request: HttpRequest) -> bool:

@@ -121,6 +121,13 @@ def end_rows(rows: list[UserSession]) -> None:
         _end(rows, user_id=rows[0].user_id, detail=_summary(rows))
 
 
+def forget_expired() -> int:
+    """Delete what is kept about sessions that are no more; return how many."""
+    alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    deleted, _ = UserSession.objects.exclude(session_key__in=alive).delete()
+    return deleted
+
+
 def device(agent: str) -> str:
     """``Firefox on Windows``; what cannot be told is left out."""
     browser = _first(BROWSERS, agent)

@@ -8,6 +8,7 @@ from typing import Final
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
@@ -16,6 +17,8 @@ from foundation.errors import InvalidInput, NotFound
 
 PROVIDER_ID: Final = "ethereum"
 MAX_LABEL: Final = 50
+# The kind of a wallet that is a contract, as its account keeps it; the others are keys.
+CONTRACT: Final = "contract"
 
 
 class LastCredential(InvalidInput, PermissionDenied):
@@ -90,8 +93,28 @@ def require_other_way_in(account: SocialAccount) -> None:
         raise LastCredential("This is the last way to sign in to this account; it must stay.")
 
 
+def may_lose_address(address: EmailAddress) -> bool:
+    """Whether the user could still sign in, and be helped with a lost password, without it.
+
+    Waits, as unlinking does, so that wallet and address cannot both be the one that was to stay.
+    """
+    user = User.objects.select_for_update().get(pk=address.user_id)
+    others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=address.pk)
+    return not address.verified or others.exists() or _has_wallet(user, excluding=[])
+
+
+def _has_wallet(user: User, *, excluding: list[int]) -> bool:
+    """Whether one is left that can sign in: a contract needs a node of its chain to be asked."""
+    left = SocialAccount.objects.filter(user=user).exclude(pk__in=excluding)
+    return any(
+        account.extra_data.get("kind") != CONTRACT
+        or account.extra_data.get("chain_id") in settings.SIWE_SMART_WALLETS
+        for account in left
+    )
+
+
 def _has_other_way_in(user: User, *, excluding: list[int]) -> bool:
-    if SocialAccount.objects.filter(user=user).exclude(pk__in=excluding).exists():
+    if _has_wallet(user, excluding=excluding):
         return True
     # A password without a confirmed address could not be reset.
     verified = EmailAddress.objects.filter(user=user, verified=True)

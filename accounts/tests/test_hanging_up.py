@@ -73,7 +73,8 @@ def test_removing_a_wallet_hangs_up_where_it_was_the_way_in(orders):
     other.sign_in(second)
     orders()
     unlink(user=user, wallet_id=account_of(second).pk)
-    assert orders() == [{"session": control.digest(other.session_key or "")}]
+    ended_sessions = [order for order in orders() if "session" in order]
+    assert ended_sessions == [{"session": control.digest(other.session_key or "")}]
 
 
 def test_a_valkey_that_is_down_does_not_keep_anybody_signed_in(ann, monkeypatch):

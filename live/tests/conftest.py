@@ -122,6 +122,11 @@ class Running:
         self.thread = threading.Thread(target=self.server.run, args=[[self.listener]], daemon=True)
         self.clients = ExitStack()
 
+    @property
+    def origin(self) -> str:
+        """What pages of this very server send."""
+        return f"http://{self.address}"
+
     def start(self) -> None:
         hub.install(self.hub)
         self.thread.start()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
+from accounts.models import Scope as TokenScope
+from accounts.services import tokens
 from foundation import valkey
 from live import control, hub, topics
 from live.messages import Message
@@ -152,7 +156,7 @@ def enter(running, harbour, username="ann"):
     client.force_login(user)
     session = client.cookies["sessionid"].value
     headers = {"Cookie": f"sessionid={session}"}
-    browser, first = listen(running, origin="http://localhost", additional_headers=headers)
+    browser, first = listen(running, origin=running.origin, additional_headers=headers)
     assert first["event"] == "boat:anna"
     return browser, user, session
 
@@ -197,3 +201,31 @@ def test_an_order_that_makes_no_sense_harms_nobody(running, harbour, order):
     valkey.client().publish(control.CONTROL, order)
     harbour.say("boat:anna", say("position", 2, 2))
     assert browser.next()["data"] == {"position": 2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_revoked_token_closes_what_was_opened_with_it(running, harbour):
+    browser, user, token = enter_with_token(running, harbour)
+    control.end_token(token.pk + 1)
+    tokens.revoke(user=user, token_id=token.pk)
+    assert browser.next()["error"]["code"] == "signed_out"
+    assert browser.close_code() == 4401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_expired_token_hears_nothing_more(running, harbour):
+    ends = timezone.now() + timedelta(seconds=1)
+    browser, *_ = enter_with_token(running, harbour, expires_at=ends)
+    assert browser.next()["error"]["code"] == "signed_out"
+
+
+def enter_with_token(running, harbour, *, expires_at=None):
+    harbour.owner = "ann"
+    user = get_user_model().objects.create_user("ann", "ann@localhost")
+    token, secret = tokens.create(
+        user=user, name="t", scopes=[TokenScope.READ], expires_at=expires_at
+    )
+    headers = {"Authorization": f"Bearer {secret}"}
+    browser, first = listen(running, additional_headers=headers)
+    assert first["event"] == "boat:anna"
+    return browser, user, token

@@ -150,8 +150,16 @@ def test_a_forged_origin_is_refused(running, origin):
 
 
 def test_our_own_origin_may_come_and_so_may_a_client_without_origin_and_cookie(running):
-    assert running.open(origin="http://localhost:8000").subscribe()
+    assert running.open(origin=running.origin).subscribe()
     assert running.open().subscribe()
+
+
+def test_another_port_of_our_host_is_another_site_unless_it_is_trusted(running, settings):
+    origin = "http://127.0.0.1:9"
+    with pytest.raises(InvalidStatus):
+        running.open(origin=origin)
+    settings.CSRF_TRUSTED_ORIGINS = [origin]
+    assert running.open(origin=origin).subscribe()
 
 
 def test_a_cookie_without_an_origin_is_refused(running):
@@ -177,13 +185,13 @@ def signed_in(private, username):
     client = Client()
     client.force_login(get_user_model().objects.create_user(username, f"{username}@localhost"))
     cookie = f"sessionid={client.cookies['sessionid'].value}"
-    return private.open(origin="http://localhost", additional_headers={"Cookie": cookie})
+    return private.open(origin=private.origin, additional_headers={"Cookie": cookie})
 
 
 @pytest.mark.parametrize("cookie", ["sessionid=forged", "other=1"])
 @pytest.mark.django_db(transaction=True)
 def test_a_private_topic_needs_a_session(private, cookie):
-    browser = private.open(origin="http://localhost", additional_headers={"Cookie": cookie})
+    browser = private.open(origin=private.origin, additional_headers={"Cookie": cookie})
     assert browser.subscribe()["error"]["code"] == "not_signed_in"
     assert browser.close_code() == 4401
 
@@ -203,9 +211,9 @@ def test_a_user_has_so_many_connections(private, settings):
     client = Client()
     client.force_login(ann)
     headers = {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
-    first = private.open(origin="http://localhost", additional_headers=headers)
+    first = private.open(origin=private.origin, additional_headers=headers)
     assert first.subscribe()["event"] == "tide:live"
-    second = private.open(origin="http://localhost", additional_headers=headers)
+    second = private.open(origin=private.origin, additional_headers=headers)
     assert second.subscribe()["error"]["code"] == "too_many_connections"
     first.socket.close()
     eventually(lambda: not private.hub.users.taken)

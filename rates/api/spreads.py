@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
+from django.db import DataError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import NotFound as DRFNotFound
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import CursorPagination
@@ -92,6 +94,13 @@ class HistoryPagination(CursorPagination):
     ordering = "-version"
     page_size = PAGE
     page_size_query_param = "limit"
+
+    def paginate_queryset(self, *args: Any, **kwargs: Any) -> Any:
+        """DRF checks how a cursor is written, but not what it says."""
+        try:
+            return super().paginate_queryset(*args, **kwargs)
+        except (ValueError, DataError) as problem:
+            raise DRFNotFound(self.invalid_cursor_message) from problem
 
     def get_page_size(self, request: Request) -> int:
         asked = request.query_params.get("limit", str(PAGE))

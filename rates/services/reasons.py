@@ -14,9 +14,9 @@ def checked(reason: str) -> str:
         raise _refused("Say why: the history shows it.")
     if len(text) > LONGEST:
         raise _refused(f"At most {LONGEST} characters, not {len(text)}.")
-    # PostgreSQL stores neither NUL nor half of a surrogate pair.
-    if any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in text):
-        raise _refused("It holds characters that cannot be stored.")
+    # Neither what PostgreSQL cannot store nor what makes a history read otherwise than it was said.
+    if not all(char.isprintable() or char in "\r\n\t" for char in text):
+        raise _refused("It holds characters that cannot be shown.")
     return text
 
 

@@ -21,6 +21,7 @@ from accounts.ethereum.constants import (
 from accounts.ethereum.services import contracts
 from accounts.ethereum.services.refusals import WalletRefused
 from accounts.ethereum.siwe import Message
+from accounts.services.wallets import CONTRACT
 from foundation.evm.signatures import (
     MalformedSignature,
     UnrecoverableSignature,
@@ -62,7 +63,7 @@ def prove(
             text=text, signature=signature, address=address, chain_id=chain_id
         )
         uid = f"eip155:{chain_id}:{address}"
-        return ProvenWallet(uid=uid, address=address, chain_id=chain_id, kind="contract")
+        return ProvenWallet(uid=uid, address=address, chain_id=chain_id, kind=CONTRACT)
     return ProvenWallet(uid=address, address=address, chain_id=chain_id)
 
 
