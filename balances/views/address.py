@@ -198,7 +198,8 @@ def _held(address: Address, form: MomentForm, taste: Taste) -> Held:
             chain=moment.chain if moment.is_past else None,
         )
     except QuaysideError as refused:
-        form.refuse(refused)
+        if form.is_valid():
+            form.refuse(refused)
         problem, status, moment = refused.message, refused.status, Moment()
         found = history.current(address)
     shown = taste.shown(found)
@@ -211,7 +212,7 @@ def _held(address: Address, form: MomentForm, taste: Taste) -> Held:
 def _moment(form: MomentForm) -> Moment:
     """Raises ``InvalidInput`` and ``NotFound``."""
     if not form.is_valid():
-        raise InvalidInput("Check the fields below.")
+        raise InvalidInput(" ".join(why for whys in form.errors.values() for why in whys))
     given = form.cleaned_data
     chain = addresses.chain_by_id(given["chain"]) if given["chain"] else None
     if not given["block"] and not given["at"]:

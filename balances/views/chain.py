@@ -83,7 +83,8 @@ def _page(request: HttpRequest, chain: Chain, chains: list[Chain]) -> HttpRespon
         filters = read_filters(form, chain, tokens)
         page = activity.transactions(chain, filters, cursor=cursor, limit=ENTRIES)
     except QuaysideError as refused:
-        form.refuse(refused)
+        if form.is_valid():
+            form.refuse(refused)
         status = refused.status
     active = _chips(request.GET, form, chain) if form.is_valid() else []
     context = {

@@ -6,6 +6,7 @@ import { plain } from "./numbers.js";
 import { serverNow } from "./time.js";
 
 const AGAIN_MS = 800;
+const PLACES = 300;
 const axis = new Intl.NumberFormat(navigator.languages, { maximumSignificantDigits: 6, numberingSystem: "latn" });
 const full = new Intl.DateTimeFormat(navigator.languages, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
 
@@ -40,7 +41,7 @@ export class HistoryChart {
       autoSize: true,
       // The logo would bring a style element, which the page's policy forbids; the text below links.
       layout: { attributionLogo: false, fontSize: 12 },
-      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 2 },
+      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 0 },
       rightPriceScale: { scaleMargins: { top: 0.1, bottom: 0.1 }, entireTextOnly: true },
       localization: { priceFormatter: (value) => axis.format(value) },
     });
@@ -93,11 +94,10 @@ export class HistoryChart {
     const { decimals } = this.token;
     // Blocks may share a second; the chart knows a moment once, and then the last of them.
     this.steps = new Map(steps.map(([time, value, block]) => [time, { time, value, block }]));
+    const known = [...this.steps.values()];
+    this.newest = known.at(-1) ?? null;
     // Only the picture is drawn with floats; what is said of a step are the digits themselves.
-    const drawn = [...this.steps.values()].map(({ time, value }) => ({ time, value: Number(inUnits(value, decimals)) }));
-    this.newest = [...this.steps.values()].at(-1) ?? null;
-    const now = Math.floor(serverNow() / 1000);
-    if (this.newest && now > this.newest.time) drawn.push({ time: now, value: drawn.at(-1).value });
+    const drawn = evenly(known.map(({ time, value }) => ({ time, value: Number(inUnits(value, decimals)) })));
     this.series.setData(drawn);
     this.chart.timeScale().fitContent();
     this.box.dataset.steps = this.steps.size;
@@ -129,4 +129,21 @@ export class HistoryChart {
     url.searchParams.set("block", step.block);
     location.assign(url);
   }
+}
+
+/**
+ * The library gives every point the same width, however long it held. Points in between, at even
+ * distances up to now, make a day as wide as a day.
+ */
+function evenly(steps) {
+  if (steps.length === 0) return [];
+  const [first, now] = [steps[0].time, Math.floor(serverNow() / 1000)];
+  const distance = Math.max(1, Math.ceil((now - first) / PLACES));
+  const drawn = [];
+  let next = 0;
+  for (let time = first; time <= now; time += distance) {
+    while (next < steps.length && steps[next].time <= time) drawn.push(steps[next++]);
+    if (drawn.at(-1).time < time) drawn.push({ time, value: drawn.at(-1).value });
+  }
+  return [...drawn, ...steps.slice(next)];
 }
