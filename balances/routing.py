@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from balances.constants import SILENCE
 from balances.services import snapshots
 from live import topics
-from live.messages import Message
+from live.messages import TOPIC_STATE, Message
 
 CHAIN: Final = re.compile(r"chain:([1-9]\d{0,17})", re.ASCII)
 BALANCES: Final = re.compile(r"balances:0x([0-9a-f]{40})", re.ASCII)
@@ -56,8 +56,14 @@ def may_hear_balances(user: Any, topic_name: str) -> bool:
 
 def stale_form(message: Message) -> tuple[bytes, bytes]:
     """The chain's last words, marked as such: nobody follows it, or no node answers."""
-    facts = {**json.loads(message.meta), "state": "stale", "reason": "follower_silent"}
-    return message.data, json.dumps(facts, separators=(",", ":")).encode()
+    doubt = {"state": "stale", "reason": "follower_silent"}
+    if message.key == TOPIC_STATE:
+        return _json(json.loads(message.data) | doubt), message.meta
+    return message.data, _json(json.loads(message.meta) | doubt)
+
+
+def _json(facts: object) -> bytes:
+    return json.dumps(facts, separators=(",", ":")).encode()
 
 
 def _reading(read: Callable[[], Iterable[Message]]) -> Callable[[], Awaitable[list[Message]]]:

@@ -22,7 +22,10 @@ class StrictBody(serializers.Serializer[Any]):
 class WatchChangeSerializer(StrictBody):
     """The body of ``PATCH /api/v1/watches/{id}``; only what is given changes."""
 
-    label = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    # A field has an attribute of this name, which this one hides.
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=200
+    )
     group = serializers.CharField(required=False, allow_blank=True, max_length=200)
     colour = serializers.CharField(required=False, allow_blank=True, max_length=20)
     hidden = serializers.BooleanField(required=False)
@@ -40,6 +43,9 @@ class WatchAddSerializer(StrictBody):
         max_value=2**63 - 1,
         help_text="Left out or null: every chain.",
     )
-    label = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    # A field has an attribute of this name, which this one hides.
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=200
+    )
     group = serializers.CharField(required=False, allow_blank=True, max_length=200)
     colour = serializers.CharField(required=False, allow_blank=True, max_length=20)

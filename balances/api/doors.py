@@ -67,5 +67,6 @@ class PublicTableView(TableView):
 
 async def _one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
     # A synchronous iterator would be read to its end before the first byte is sent.
-    while (part := await sync_to_async(next)(parts, None)) is not None:
+    read = sync_to_async(lambda: next(parts, None))
+    while (part := await read()) is not None:
         yield part

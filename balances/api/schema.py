@@ -17,8 +17,10 @@ from rates.api.schema import ErrorEnvelopeSerializer
 # A status, or a status and a media type, to what is answered.
 Answers = dict[int | tuple[int, str], Any]
 
-AMOUNT: Final = {"help_text": "A whole number of base units, as text: JSON numbers lose digits."}
-UNITS: Final = {"help_text": "In units of the token, every digit kept."}
+AMOUNT: Final[dict[str, Any]] = {
+    "help_text": "A whole number of base units, as text: JSON numbers lose digits."
+}
+UNITS: Final[dict[str, Any]] = {"help_text": "In units of the token, every digit kept."}
 
 
 class ChainSerializer(serializers.Serializer[Any]):
@@ -104,7 +106,8 @@ class HoldingSerializer(serializers.Serializer[Any]):
     amount = serializers.CharField(allow_null=True, **UNITS)
     state = serializers.ChoiceField(choices=[str(state) for state in State])
     reason = serializers.ChoiceField(choices=[str(reason) for reason in Reason], allow_null=True)
-    source = serializers.CharField(allow_null=True)
+    # A field has an attribute of this name, which this one hides.
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     block_number = serializers.IntegerField(allow_null=True, help_text="It is true at this block.")
     block_hash = serializers.CharField(allow_null=True)
     at = serializers.DateTimeField(
@@ -145,7 +148,9 @@ class ChangeSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(**AMOUNT)
     amount = serializers.CharField(**UNITS)
     delta = serializers.CharField(allow_null=True, help_text="Null for the first that is known.")
-    source = serializers.ChoiceField(choices=["multicall", "archive", "trace", "transfer"])
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=["multicall", "archive", "trace", "transfer"]
+    )
     kind = serializers.ChoiceField(choices=["exact", "sampled"])
 
 

@@ -99,6 +99,7 @@ def test_an_address_that_nobody_knew_is_followed_from_then_on(ann, chain):
     (row,) = get(ann, who=ledger.text(77)).json()["holdings"]
     assert (row["value"], row["state"], row["reason"]) == (None, "loading", "seeding")
     new = Address.objects.get()
+    assert new.looked_up_until is not None
     assert new.looked_up_until > timezone.now()
     assert BackfillJob.objects.get(address=new).kind == "seed"
     assert get(ann, who=ledger.text(77)).status_code == 200
@@ -287,7 +288,12 @@ def test_a_file_is_sent_while_it_is_read(address, chain, monkeypatch):
     monkeypatch.setattr(export, "ROWS", 1)
     read = []
     page = activity.transfers
-    monkeypatch.setattr(activity, "transfers", lambda *a, **k: read.append(1) or page(*a, **k))
+
+    def noted(*args, **given):
+        read.append(1)
+        return page(*args, **given)
+
+    monkeypatch.setattr(activity, "transfers", noted)
     for number in range(5):
         ledger.make_tx(chain, number, 1, 2, value=1)
     parts = export.transfers(address, chain, activity.Filters())
@@ -344,11 +350,14 @@ def test_reading_costs_the_same_however_much_there_is(
             assert ann.get(f"/api/v1/balances/{ONE}{path}").status_code == 200
 
 
-def test_many_addresses_are_looked_up_with_one_writing_each(ann, chain, address):
+def test_a_page_that_is_opened_often_writes_once(ann, chain, address):
+    def until():
+        return Address.objects.values_list("looked_up_until", flat=True).get()
+
     get(ann)
-    first = Address.objects.get().looked_up_until
+    first = until()
     get(ann)
-    assert Address.objects.get().looked_up_until == first
+    assert until() == first
     Address.objects.update(looked_up_until=first - timedelta(hours=2))
     get(ann)
-    assert Address.objects.get().looked_up_until > first - timedelta(hours=2)
+    assert until() > first - timedelta(hours=1)

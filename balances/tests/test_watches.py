@@ -32,7 +32,7 @@ def ann():
 @pytest.fixture
 def withdrawn(monkeypatch):
     """What was taken from whom."""
-    found = []
+    found: list[dict[str, str]] = []
     monkeypatch.setattr(control, "_send", found.append)
     return found
 
@@ -68,7 +68,7 @@ def test_nobody_sees_or_changes_what_another_watches(ann, chain):
     made = send(ann, "post", address=ONE, label="secret").json()
     bob = signed_in("bob")
     assert labels(bob) == []
-    missing = (404, "unknown_watch", [])
+    missing: tuple[int, str, list[str]] = (404, "unknown_watch", [])
     assert refused(send(bob, "patch", f"/{made['id']}", label="mine")) == missing
     assert refused(send(bob, "delete", f"/{made['id']}")) == missing
     assert labels(ann) == ["secret"]
