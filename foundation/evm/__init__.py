@@ -1,1 +1,1 @@
-"""The EVM's formats. The only place that imports eth-keys, coincurve or web3."""
+"""Ethereum's formats and nodes. The only place that speaks JSON-RPC or imports libraries of the EVM."""
