@@ -26,7 +26,9 @@ from config.handler import OneHopHandler
 from live import hub, sse
 from live.consumers import LiveConsumer
 from live.origins import OwnOrigins
-from rates import fastlane
+from orgs import fastlane as events
+from orgs.api import stream as orgs_stream
+from rates import fastlane as rates
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -36,7 +38,7 @@ def always(scope: Any) -> bool:
 
 
 class FastLane(NamedTuple):
-    """A callable for one exact path. Scopes that it does not ``take`` go to Django."""
+    """A callable for some paths. Scopes that it does not ``take`` go to Django."""
 
     application: Application
     takes: Callable[[Any], bool] = always
@@ -48,8 +50,13 @@ get_resolver().url_patterns  # noqa: B018
 
 FAST_LANE: dict[str, FastLane] = {
     "/api/v1/live": FastLane(with_tokens(sse.stream)),
-    "/api/v1/rates": FastLane(fastlane.rates, fastlane.takes),
+    "/api/metrics/orgs-stream": FastLane(orgs_stream.stream, orgs_stream.takes),
+    "/api/v1/rates": FastLane(rates.rates, rates.takes),
 }
+# By how a path begins: what follows names something that only the lane can judge.
+FAST_PREFIXES: dict[str, FastLane] = dict.fromkeys(
+    events.PREFIXES, FastLane(events.put_event, events.takes)
+)
 
 WEBSOCKETS: dict[str, Application] = {
     "/ws/live": OwnOrigins(with_tokens(LiveConsumer.as_asgi())),
@@ -57,9 +64,19 @@ WEBSOCKETS: dict[str, Application] = {
 refuse: Application = WebsocketDenier.as_asgi()
 
 
+def lane_for(path: str) -> FastLane | None:
+    """The lane of exactly this path, or else of how it begins."""
+    lane = FAST_LANE.get(path)
+    if lane is None:
+        for prefix, candidate in FAST_PREFIXES.items():
+            if path.startswith(prefix):
+                return candidate
+    return lane
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        lane = FAST_LANE.get(scope["path"])
+        lane = lane_for(scope["path"])
         fast = lane is not None and lane.takes(scope)
         chosen = lane.application if lane is not None and fast else django_application
         await chosen(scope, receive, send)
@@ -81,5 +98,6 @@ async def lifespan(receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             await hub.current().stop()
+            await events.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -7,6 +7,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from config import views
+from orgs import api_urls as orgs_api
 
 # Limits on sign-in attempts hold at the admin's door too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -21,6 +22,9 @@ urlpatterns = [
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("rates.api_urls")),
     path("api/v1/", include("balances.api_urls")),
+    path("api/v1/", include("orgs.api_urls")),
+    path("api/metrics/", include(orgs_api.metrics)),
+    path("", include(orgs_api.replaced)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", views.ApiDocs.as_view(), name="api-docs"),
     re_path(r"^api/", views.api_not_found),

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class OrgsConfig(AppConfig):
@@ -8,3 +11,14 @@ class OrgsConfig(AppConfig):
         from orgs.services import rights
 
         rights.grant_roles()
+        post_migrate.connect(make_event_partitions, sender=self)
+
+
+def make_event_partitions(**kwargs: Any) -> None:
+    """Days for the first events, which need not wait for beat."""
+    from django.utils import timezone
+
+    from orgs.services import partitions
+
+    if partitions.tables_exist():
+        partitions.make_ahead(timezone.now())

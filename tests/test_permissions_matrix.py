@@ -31,7 +31,7 @@ COLUMNS = (*PEOPLE, *(f"token:{scope}" for scope in Scope))
 STAFF = ("operator", "administrator", "superuser")
 SIGN_IN = re.compile(r"/(accounts|admin)/login/(\?|$)")
 # Answered before Django: these have tests of their own.
-LANES = {"/api/v1/rates", "/api/v1/live", "/ws/live"}
+LANES = {"/api/v1/rates", "/api/v1/live", "/ws/live", "/v1/events/", "/events/"}
 
 IDS = ("pair", "user", "group", "token", "none")
 # allauth has them, an address in front of them hides them.
@@ -143,7 +143,7 @@ def test_every_row_has_every_column():
 
 
 def test_nothing_new_is_answered_before_django():
-    assert {*asgi.FAST_LANE, *asgi.WEBSOCKETS} == LANES
+    assert {*asgi.FAST_LANE, *asgi.FAST_PREFIXES, *asgi.WEBSOCKETS} == LANES
 
 
 def test_no_answer_in_the_table_is_a_fault_of_ours():

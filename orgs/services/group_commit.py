@@ -1,0 +1,201 @@
+"""Single events that wait for one commit together, and are answered when it has happened.
+
+One connection of our own writes for the whole process. While it commits, the next group gathers, so
+that the group grows with the load. It lives on one event loop, and knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import prometheus_client
+import psycopg
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections, connections
+
+from foundation.errors import QuaysideError, RateLimited, Unavailable
+from orgs.constants import MailKind
+from orgs.services import ingest
+from orgs.services.batches import Batch
+from orgs.services.singles import Single
+
+logger = structlog.get_logger(__name__)
+
+# The replaced system's client sends 10,000 at once and never repeats what is refused.
+MAX_WAITING: Final = 20_000
+# A commit that takes longer says that more would only wait longer.
+SLOW_SECONDS: Final = 1.0
+COMMIT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 3
+# A connection that rested so long is asked before it is trusted: the server may have gone.
+IDLE_SECONDS: Final = 1.0
+RETRY_AFTER: Final = 1
+# Events with ids in one statement, which locks their domains until it commits.
+MAX_KEYED: Final = 5_000
+
+WAITING: Final = prometheus_client.Gauge(
+    "quayside_event_queue", "Single events that wait for their commit"
+)
+# What Django's options hold beside what libpq understands.
+NOT_LIBPQ: Final = ("cursor_factory", "context", "prepare_threshold", "pool")
+
+# Told instead of raised: a client that left retrieves no exception.
+Outcome = QuaysideError | None
+Waiting = tuple[Single, "asyncio.Future[Outcome]"]
+
+
+class GroupCommit:
+    """Takes events on the loop that it was made on; starts with the first of them."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._plain: list[Waiting] = []
+        self._keyed: list[Waiting] = []
+        self._in_flight = 0
+        self._began = 0.0
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._used = 0.0
+        self._ending = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._plain) + len(self._keyed) + self._in_flight
+
+    async def count(self, single: Single) -> None:
+        """Return when the event is committed.
+
+        Raises ``RateLimited`` where too many wait or a commit takes too long, and ``Unavailable``
+        where it failed: an event without an id may then have been counted, or not.
+        """
+        if self.waiting >= MAX_WAITING or self._is_slow():
+            raise RateLimited("Too many events wait. Send this one again.", retry_after=RETRY_AFTER)
+        told: asyncio.Future[Outcome] = self.loop.create_future()
+        (self._keyed if single.event_id else self._plain).append((single, told))
+        self._wake()
+        outcome = await told
+        if outcome is not None:
+            raise outcome
+
+    async def stop(self) -> None:
+        """Commit what waits, then let the connection go."""
+        self._ending = True
+        if self._task is not None:
+            self._arrived.set()
+            await self._task
+        await self._disconnect()
+
+    def _is_slow(self) -> bool:
+        return bool(self._began) and time.monotonic() - self._began > SLOW_SECONDS
+
+    def _wake(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = self.loop.create_task(self._run())
+        self._arrived.set()
+
+    async def _run(self) -> None:
+        while not self._ending:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._plain or self._keyed:
+                # Two transactions: two sorted passes over one table in one could deadlock.
+                plain, self._plain = self._plain, []
+                await self._commit(plain, keyed=False)
+                keyed, self._keyed = self._keyed[:MAX_KEYED], self._keyed[MAX_KEYED:]
+                await self._commit(keyed, keyed=True)
+
+    async def _commit(self, group: Sequence[Waiting], *, keyed: bool) -> None:
+        if not group:
+            return
+        outcome: Outcome = Unavailable("The event could not be stored.", retry_after=RETRY_AFTER)
+        self._in_flight, self._began = len(group), time.monotonic()
+        WAITING.set(self.waiting)
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._store([single for single, _ in group], keyed=keyed)
+            outcome = None
+        except (psycopg.Error, OSError, TimeoutError) as problem:
+            logger.warning("a group of events failed", events=len(group), error=repr(problem))
+            await self._disconnect()
+        finally:
+            self._in_flight, self._began = 0, 0.0
+            WAITING.set(self.waiting)
+            for _, told in group:
+                if not told.done():
+                    told.set_result(outcome)
+
+    async def _store(self, events: Sequence[Single], *, keyed: bool) -> None:
+        statement, columns = keyed_columns(events) if keyed else plain_columns(events)
+        for left in reversed(range(ingest.ATTEMPTS)):
+            connection = await self._connected()
+            try:
+                cursor = await connection.execute(statement, columns)
+                row = await cursor.fetchone() if cursor.description else None
+                break
+            except psycopg.Error as problem:
+                if not left or not await _mend(problem):
+                    raise
+        self._used = time.monotonic()
+        accepted = row[0] if row else len(events)
+        ingest.tell("mail", "accepted", accepted)
+        ingest.tell("mail", "duplicate", len(events) - accepted)
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
+            try:
+                await self._connection.execute("SELECT 1")
+            except psycopg.Error:
+                await self._disconnect()
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                **connection_options(), autocommit=True, prepare_threshold=None
+            )
+            self._used = time.monotonic()
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        gone, self._connection = self._connection, None
+        if gone is not None:
+            with suppress(psycopg.Error, OSError):
+                await gone.close()
+
+
+def plain_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
+    """The statement that counts events without ids, summed by domain, in the order of its keys."""
+    sums: dict[str, list[int]] = {}
+    for event in events:
+        row = sums.get(event.domain)
+        if row is None:
+            row = sums[event.domain] = [0, 0]
+        row[event.kind != MailKind.DELIVERED] += 1
+    names = sorted(sums)
+    return ingest.COUNTS, [names, [sums[n][0] for n in names], [sums[n][1] for n in names]]
+
+
+def keyed_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
+    batch = Batch()
+    for event in events:
+        assert event.ts is not None, "an id tells when it was made"
+        batch.add_mail(event.event_id, event.ts.isoformat(), event.kind, event.domain)
+    columns = [batch.mail_ids, batch.mail_times, batch.mail_kinds, batch.mail_domains]
+    return ingest.MAIL, columns
+
+
+def connection_options() -> dict[str, Any]:
+    """What Django connects with, less what only Django understands."""
+    options = connections["default"].get_connection_params()
+    wanted = {name: value for name, value in options.items() if name not in NOT_LIBPQ}
+    return {"connect_timeout": CONNECT_SECONDS, **wanted}
+
+
+@sync_to_async
+def _mend(problem: psycopg.Error) -> bool:
+    # No request ends here, so nothing else would give up a connection that the server dropped.
+    close_old_connections()
+    return ingest.mend(problem)

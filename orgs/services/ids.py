@@ -1,0 +1,32 @@
+"""Event ids: UUIDs of version 7, which carry the millisecond in which they were made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeGuard
+
+FORM: Final = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
+)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def new_id(at: float | None = None) -> str:
+    """A fresh UUIDv7 of now, or of ``at`` (seconds since 1970)."""
+    milliseconds = int((time.time() if at is None else at) * 1000)
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64
+    value |= 0b10 << 62 | secrets.randbits(62)
+    digits = f"{value:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def is_id(text: object) -> TypeGuard[str]:
+    return isinstance(text, str) and FORM.fullmatch(text) is not None
+
+
+def moment_of(event_id: str) -> datetime:
+    """When an id of the right form was made. Raises ``OverflowError`` beyond the year 9999."""
+    return EPOCH + timedelta(milliseconds=int(event_id[:8] + event_id[9:13], 16))

@@ -1,0 +1,31 @@
+"""The organisations' work in the background. The timetable stands in ``config/settings.py``.
+
+A task that is late is dropped by its expiry, and one that fails waits for its next turn: nothing
+here is lost by being done later.
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from orgs.services import partitions, recount
+
+
+@shared_task(name="orgs.keep_event_partitions")
+def keep_event_partitions() -> None:
+    """Days ahead first: without them, events of tomorrow would wait for somebody to notice."""
+    now = timezone.now()
+    partitions.make_ahead(now)
+    partitions.drop_old(now)
+
+
+@shared_task(name="orgs.roll_today")
+def roll_today() -> None:
+    recount.roll(recount.open_days(timezone.now())[-1:])
+
+
+@shared_task(name="orgs.roll_open_days")
+def roll_open_days() -> None:
+    """Late events change days that have passed."""
+    recount.roll(recount.open_days(timezone.now()))

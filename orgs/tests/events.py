@@ -1,0 +1,47 @@
+"""Events as programs send them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.models import User
+from orgs.models import KeyScope, Membership, Organisation, OrgRole
+from orgs.services import ids, keys
+
+
+def moment(**ago):
+    """ISO 8601 of now, or of so long ago."""
+    return (timezone.now() - timedelta(**ago)).isoformat().replace("+00:00", "Z")
+
+
+def mail(domain="example.com", kind="delivered", **fields):
+    return {
+        "kind": kind,
+        "event_id": ids.new_id(),
+        "ts": moment(),
+        "domain": domain,
+        **fields,
+    }
+
+
+def action(org=1, user=7, **fields):
+    return {
+        "kind": "action",
+        "event_id": ids.new_id(),
+        "ts": moment(),
+        "org": org,
+        "user": user,
+        "name": "quote.viewed",
+        **fields,
+    }
+
+
+def an_organisation(name="Acme", scopes=(KeyScope.EVENTS,)):
+    """An organisation and the secret of a key of it."""
+    org = Organisation.objects.create(name=name, slug=name.lower())
+    owner = User.objects.create_user(f"owner-of-{name.lower()}")
+    Membership.objects.create(org=org, user=owner, role=OrgRole.OWNER)
+    _, secret = keys.create(org=org, by=owner, name="sender", scopes=list(scopes))
+    return org, secret
