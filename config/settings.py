@@ -307,6 +307,8 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "anon": env.str("THROTTLE_ANON", default="600/min"),
         "user": env.str("THROTTLE_USER", default="1200/min"),
+        # Calls of a key or token; each brings up to 10,000 events.
+        "events": env.str("THROTTLE_EVENTS", default="6000/min"),
     },
     "NUM_PROXIES": TRUSTED_PROXIES,
     "EXCEPTION_HANDLER": "foundation.api_errors.handle",
@@ -395,6 +397,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "rates.coins.forget_old",
         "schedule": timedelta(hours=24),
         "options": {"expires": 3600},
+    },
+    "keep-event-partitions": {
+        "task": "orgs.keep_event_partitions",
+        "schedule": timedelta(hours=6),
+        "options": {"expires": 3600},
+    },
+    "roll-today": {
+        "task": "orgs.roll_today",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 50},
+    },
+    "roll-open-days": {
+        "task": "orgs.roll_open_days",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 1800},
     },
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",
