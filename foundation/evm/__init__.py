@@ -1,1 +1,1 @@
-"""Ethereum's formats and nodes. The only place that speaks JSON-RPC or imports libraries of the EVM."""
+"""Ethereum's formats and nodes: the only place that speaks JSON-RPC or knows its libraries."""
