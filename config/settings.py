@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from environs import Env, validate
@@ -416,6 +417,57 @@ CELERY_BEAT_SCHEDULE = {
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",
         "schedule": timedelta(hours=24),
+        "options": {"expires": 3600},
+    },
+    "probe-endpoints": {
+        "task": "balances.probe_endpoints",
+        "schedule": timedelta(seconds=60),
+        "options": {"expires": 59},
+    },
+    "probe-endpoints-in-full": {
+        "task": "balances.probe_endpoints",
+        "schedule": timedelta(hours=1),
+        "kwargs": {"full": True},
+        "options": {"expires": 600},
+    },
+    "check-head-age": {
+        "task": "balances.check_head_age",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 9},
+    },
+    "finalize-blocks": {
+        "task": "balances.finalize",
+        "schedule": timedelta(seconds=60),
+        "options": {"expires": 59},
+    },
+    "sweep-native": {
+        "task": "balances.sweep_native",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 29},
+    },
+    "do-backfill": {
+        "task": "balances.backfill_dispatch",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 4},
+    },
+    "name-tokens": {
+        "task": "balances.token_metadata",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 14},
+    },
+    "reconcile-balances": {
+        "task": "balances.reconcile_sample",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 1800},
+    },
+    "prune-chains": {
+        "task": "balances.prune",
+        "schedule": timedelta(hours=24),
+        "options": {"expires": 3600},
+    },
+    "keep-daily-balances": {
+        "task": "balances.daily_snapshot",
+        "schedule": crontab(hour="0", minute="5"),
         "options": {"expires": 3600},
     },
 }
