@@ -37,6 +37,7 @@ BEAT_EVERY: Final = 1.0
 PATIENCE: Final = 5.0
 LONGEST_PAUSE: Final = 5.0
 LOCK_EVERY: Final = 1.0
+RETRY_AFTER: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,9 @@ class Follower:
                 lock.check()
                 if not checked:
                     checked = self._try(lambda: self._check_identity(nodes))
-                if checked:
-                    self._try(lambda: self._advance(catch_up))
+                done = checked and self._try(lambda: self._advance(catch_up))
                 self._note_silence()
-                self._wake.wait(pace.poll if checked else min(pace.poll, 1.0))
+                self._wake.wait(pace.poll if done else min(pace.poll, RETRY_AFTER))
                 self._wake.clear()
 
     # --- One round ------------------------------------------------------------------------

@@ -1,0 +1,174 @@
+"""The follower in bad weather: a node that is cut off, lies, goes back, or says nothing."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from balances.models import Block, Chain
+from balances.services.catching_up import Halted
+from balances.services.follower import Follower, Pace
+from balances.sources import sync_chains
+from balances.tests.following import Town, configured, eventually, orphans, written
+from foundation import valkey
+from foundation.tests.fake_node import FakeNode, passing_to, saying
+from live.messages import ALIVE, decode
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUICK = Pace(poll=0.05, patience=0.2)
+
+
+@contextmanager
+def following(chains, pace=QUICK):
+    """A follower in a thread of its own; yields it and what it raised."""
+    sync_chains(chains)
+    follower = Follower(chains[0]["id"], pace=pace)
+    raised = []
+
+    def run():
+        try:
+            follower.run()
+        except Halted as problem:
+            raised.append(problem)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield raised
+    finally:
+        follower.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def state():
+    return Chain.objects.get().state
+
+
+def at_head(town):
+    chain = Chain.objects.get()
+    if chain.head_hash is None:
+        return False
+    return (chain.head_number, written(bytes(chain.head_hash))) == town.head()
+
+
+@pytest.fixture
+def town(anvil):
+    return Town(anvil, 3)
+
+
+def test_a_node_that_was_away_is_caught_up_with_without_a_gap(anvil, town, monkeypatch):
+    monkeypatch.setattr("balances.services.follower.PATIENCE", 0.5)
+    monkeypatch.setattr("foundation.evm.nodes.LAST_RESORT", 0.1)
+    with (
+        FakeNode(passing_to(anvil.url)) as node,
+        following(configured(anvil, rpc=[node.url], ws="")),
+    ):
+        eventually(lambda: state() == "ok" and at_head(town))
+        before = Chain.objects.get().head_number
+        node.respond = saying(b"bad gateway", 502)
+        town.pay(30)
+        eventually(lambda: state() == "down", "down")
+        # What was known is still there, with its age.
+        assert Chain.objects.get().head_number == before
+        node.respond = passing_to(anvil.url)
+        eventually(lambda: state() == "ok" and at_head(town), "up again")
+    numbers = list(Block.objects.order_by("number").values_list("number", flat=True))
+    assert numbers == list(range(before, before + 31))
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"<html>maintenance</html>", b"{}", b"[]", b'{"jsonrpc":"2.0","id":0,"result":7}']
+)
+def test_a_node_that_says_nonsense_changes_nothing(anvil, town, garbage, monkeypatch):
+    monkeypatch.setattr("foundation.evm.nodes.LAST_RESORT", 0.1)
+    with (
+        FakeNode(passing_to(anvil.url)) as node,
+        following(configured(anvil, rpc=[node.url], ws="")),
+    ):
+        eventually(lambda: state() == "ok" and at_head(town))
+        town.pay(1)
+        node.respond = saying(garbage)
+        asked = len(node.questions)
+        eventually(lambda: len(node.questions) > asked + 2, "asked again")
+        node.respond = passing_to(anvil.url)
+        eventually(lambda: at_head(town), "up again")
+    assert orphans(town) == []
+
+
+def test_a_head_that_went_back_without_a_word_is_noticed(anvil, town):
+    with following(configured(anvil)):
+        town.pay(4)
+        eventually(lambda: at_head(town))
+        # A follower that began above the fork could only begin anew.
+        eventually(lambda: Block.objects.count() > 0)
+        town.pay(4)
+        eventually(lambda: at_head(town))
+        anvil.ask("anvil_rollback", 3)
+        eventually(lambda: at_head(town), "back")
+        town.pay(1)
+        eventually(lambda: at_head(town), "forward")
+    assert Chain.objects.get().reorgs.get().depth == 3
+    assert orphans(town) == []
+
+
+def test_announced_heads_are_applied_though_nobody_polls(anvil, town):
+    with following(configured(anvil), Pace(poll=600, patience=5)):
+        eventually(lambda: at_head(town), "first")
+        # The subscription stands once something was heard by it.
+        eventually(lambda: town.pay(1) or at_head(town), "announced")
+
+
+def test_without_a_websocket_the_poll_alone_keeps_up(anvil, town):
+    with following(configured(anvil, ws="")):
+        town.pay(3)
+        eventually(lambda: at_head(town) and state() == "ok")
+
+
+def test_a_websocket_that_answers_nothing_stops_nobody(anvil, town):
+    with following(configured(anvil, ws="ws://127.0.0.1:1")):
+        town.pay(3)
+        eventually(lambda: at_head(town) and state() == "ok")
+
+
+def test_a_chain_made_anew_under_the_same_id_halts_the_follower(anvil, town):
+    sync_chains(configured(anvil))
+    Chain.objects.update(genesis_hash=bytes(32))
+    with following(configured(anvil)) as raised:
+        eventually(lambda: raised, "halted")
+    assert (state(), Block.objects.count()) == ("halted", 0)
+    assert "genesis" in Chain.objects.get().state_reason
+
+
+def test_a_sign_of_life_is_told_while_the_node_answers(anvil, town):
+    with valkey.client().pubsub() as heard, following(configured(anvil)):
+        heard.subscribe("chain:1")
+
+        def alive():
+            message = heard.get_message(ignore_subscribe_messages=True, timeout=0.1)
+            return message and decode(message["data"]).flag == ALIVE
+
+        eventually(alive, "alive")
+
+
+def test_a_block_is_told_with_its_transactions(anvil, town):
+    with valkey.client().pubsub() as heard, following(configured(anvil)):
+        heard.subscribe("chain:1")
+        eventually(lambda: at_head(town))
+        town.pay(1)
+
+        def told():
+            message = heard.get_message(ignore_subscribe_messages=True, timeout=0.1)
+            if not message:
+                return None
+            found = decode(message["data"])
+            return found if found.key == "head" and b'"tx_count":1' in found.data else None
+
+        message = eventually(told, "told")
+    assert message.seq == town.head()[0]
