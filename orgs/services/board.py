@@ -34,7 +34,7 @@ DAYS: Final = {Period.D7: 7, Period.D30: 30}
 # The last ranks of the partitions, so that reading the index ends early for a common term.
 EDGES: Final = (20_000, 200_000, 2_000_000)
 # Any constant that nobody else of the product uses.
-LOCK: Final = 7_301
+LOCK: Final = 7_302
 # A copy that a stream may still be reading is kept for so long.
 KEPT_FOR: Final = timedelta(minutes=5)
 # Beyond so many changes readers use the newest copy alone; a new copy is due well before.
