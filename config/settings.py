@@ -414,6 +414,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 1800},
     },
+    # Looks whether one is due; most turns end there.
+    "build-boards": {
+        "task": "orgs.build_boards",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 14},
+    },
+    "count-movers": {
+        "task": "orgs.count_movers",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 300},
+    },
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",
         "schedule": timedelta(hours=24),

@@ -6,10 +6,12 @@ here is lost by being done later.
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from celery import shared_task
 from django.utils import timezone
 
-from orgs.services import partitions, recount
+from orgs.services import board, movers, partitions, recount
 
 
 @shared_task(name="orgs.keep_event_partitions")
@@ -29,3 +31,16 @@ def roll_today() -> None:
 def roll_open_days() -> None:
     """Late events change days that have passed."""
     recount.roll(recount.open_days(timezone.now()))
+
+
+# A million organisations take twenty seconds, ten million some minutes.
+@shared_task(name="orgs.build_boards", time_limit=1800, soft_time_limit=1740)
+def build_boards() -> int:
+    """Build the boards that are due; a second run at the same time does nothing."""
+    return len(board.build_due(timezone.now()))
+
+
+@shared_task(name="orgs.count_movers")
+def count_movers() -> None:
+    """Compare the last seven days with those before, for the page of the whole desk."""
+    movers.count(timezone.now().astimezone(UTC).date())
