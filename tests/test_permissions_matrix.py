@@ -31,7 +31,14 @@ COLUMNS = (*PEOPLE, *(f"token:{scope}" for scope in Scope))
 STAFF = ("operator", "administrator", "superuser")
 SIGN_IN = re.compile(r"/(accounts|admin)/login/(\?|$)")
 # Answered before Django: these have tests of their own.
-LANES = {"/api/v1/rates", "/api/v1/live", "/ws/live", "/v1/events/", "/events/"}
+LANES = {
+    "/api/v1/rates",
+    "/api/v1/live",
+    "/api/metrics/orgs-stream",
+    "/ws/live",
+    "/v1/events/",
+    "/events/",
+}
 
 IDS = ("pair", "user", "group", "token", "none")
 # allauth has them, an address in front of them hides them.
