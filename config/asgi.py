@@ -29,6 +29,7 @@ from live.origins import OwnOrigins
 from orgs import fastlane as events
 from orgs.api import stream as orgs_stream
 from rates import fastlane as rates
+from rates.coins import fastlane as coins
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -50,6 +51,7 @@ get_resolver().url_patterns  # noqa: B018
 
 FAST_LANE: dict[str, FastLane] = {
     "/api/v1/live": FastLane(with_tokens(sse.stream)),
+    **dict.fromkeys(coins.PATHS, FastLane(coins.coins, coins.takes)),
     "/api/metrics/orgs-stream": FastLane(orgs_stream.stream, orgs_stream.takes),
     "/api/v1/rates": FastLane(rates.rates, rates.takes),
 }

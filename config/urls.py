@@ -21,6 +21,7 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("rates.api_urls")),
+    path("api/v1/", include("rates.coins.api_urls")),
     path("api/v1/", include("balances.api_urls")),
     path("api/v1/", include("orgs.api_urls")),
     path("api/metrics/", include(orgs_api.metrics)),
@@ -37,6 +38,7 @@ urlpatterns = [
     *([path("demo/", include("demo.urls"))] if settings.DEMO else []),
     path("", include("balances.urls")),
     path("", include("rates.urls")),
+    path("", include("rates.coins.urls")),
 ]
 
 handler400 = "config.views.bad_request"

@@ -30,6 +30,7 @@ PEOPLE = ("anonymous", "customer", "operator", "manager", "administrator", "supe
 COLUMNS = (*PEOPLE, *(f"token:{scope}" for scope in Scope))
 STAFF = ("operator", "administrator", "superuser")
 SIGN_IN = re.compile(r"/(accounts|admin)/login/(\?|$)")
+COINS = {"/api/v1/coins", "/api/v1/coins.csv", "/coins.csv"}
 # Answered before Django: these have tests of their own.
 LANES = {
     "/api/v1/rates",
@@ -150,7 +151,7 @@ def test_every_row_has_every_column():
 
 
 def test_nothing_new_is_answered_before_django():
-    assert {*asgi.FAST_LANE, *asgi.FAST_PREFIXES, *asgi.WEBSOCKETS} == LANES
+    assert {*asgi.FAST_LANE, *asgi.FAST_PREFIXES, *asgi.WEBSOCKETS} == LANES | COINS
 
 
 def test_no_answer_in_the_table_is_a_fault_of_ours():
