@@ -6,3 +6,6 @@ class BalancesConfig(AppConfig):
 
     def ready(self) -> None:
         from balances import receivers, routing  # noqa: F401
+        from balances.services import rights
+
+        rights.grant_roles()

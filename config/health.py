@@ -16,8 +16,11 @@ from typing import Final
 import structlog
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from redis.exceptions import RedisError
 
+from balances.models import Chain
+from balances.services.upkeep import head_age, is_still
 from foundation import valkey
 from rates.constants import KEY_FEED, LIVE
 from rates.services import board
@@ -90,6 +93,28 @@ def feed() -> Health:
     )
 
 
+def chains() -> Health:
+    """Followed, and neither halted nor without a word for longer than their own pace."""
+    now = timezone.now()
+    try:
+        followed = list(Chain.objects.followed())
+    except DatabaseError as problem:
+        logger.warning("chains not read", error=str(problem))
+        return Health("chains", False, "the database cannot be reached")
+    finally:
+        connection.close()
+    still = [f"{chain.name}: {_trouble(chain)}" for chain in followed if is_still(chain, now)]
+    ages = [age for chain in followed if (age := head_age(chain, now)) is not None]
+    told = "; ".join(still) or (f"{len(followed)} followed" if followed else "none configured")
+    return Health("chains", not still, told, max(ages, default=None))
+
+
+def _trouble(chain: Chain) -> str:
+    if chain.head_number is None:
+        return "no block yet"
+    return chain.state_reason or f"{chain.state} at block {chain.head_number}"
+
+
 def _since() -> datetime | None:
     try:
         since = valkey.client().hget(KEY_FEED, "since")
@@ -112,6 +137,7 @@ CHECKS: Final[dict[str, Check]] = {
     "valkey": cache,
     "migrations": migrations,
     "feed": feed,
+    "chains": chains,
 }
 _threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="health")
 _running: dict[str, Future[Health]] = {}

@@ -48,7 +48,8 @@ def test_ready_when_every_part_is_there_and_prices_are_live(client):
     publish(message())
     response = client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "ready")
-    assert checks(response) == dict.fromkeys(["database", "valkey", "migrations", "feed"], True)
+    parts = ["database", "valkey", "migrations", "feed", "chains"]
+    assert checks(response) == dict.fromkeys(parts, True)
 
 
 def test_a_frozen_exchange_is_not_ready_and_says_why(client):
@@ -73,6 +74,7 @@ def test_without_valkey_the_database_still_counts_as_there(client, no_valkey):
         "valkey": False,
         "migrations": True,
         "feed": False,
+        "chains": True,
     }
 
 

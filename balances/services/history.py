@@ -251,8 +251,10 @@ def _place_of_block(block: int, chain: Chain | None) -> Place:
 
 
 def only_chain() -> Chain:
-    """The chain that need not be named, since there is no other. Raises ``InvalidInput``."""
+    """The chain that need not be named, since there is no other. Raises as ``balances_at``."""
     chains = list(Chain.objects.followed())
+    if not chains:
+        raise NotFound("No chain is followed here.", code="no_chain")
     if len(chains) != 1:
         problem = "Name the chain: " + ", ".join(f"{c.pk} ({c.name})" for c in chains) + "."
         raise InvalidInput(problem, code="chain_needed", fields={"chain": [problem]})

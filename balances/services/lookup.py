@@ -15,6 +15,8 @@ from balances.signals import work_queued
 
 # An address is kept for so long after it was last looked at, if nobody watches it.
 FOLLOWED_FOR: Final = timedelta(hours=24)
+# And so long where an operator had it followed for nobody in particular.
+KEPT_FOR_NOBODY: Final = timedelta(days=36_500)
 # Written anew only when so much of it has passed: a page that is opened often writes once.
 WORN: Final = timedelta(hours=1)
 OPENED: Final = 1

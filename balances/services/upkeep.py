@@ -339,3 +339,22 @@ def _prune_activity(table: str, chain_id: int, oldest: int) -> int:
         gone += removed
         if removed < AT_ONCE:
             return gone
+
+
+def retry(jobs: Sequence[int]) -> int:
+    """Let parked jobs wait for their turn again; return how many. What waits already stays one."""
+    again = 0
+    for job in BackfillJob.objects.filter(pk__in=jobs, state=BackfillJob.State.PARKED):
+        twin = BackfillJob.objects.waiting().filter(
+            chain=job.chain_id,
+            kind=job.kind,
+            address=job.address_id,
+            token=job.token_id,
+            from_block=job.from_block,
+            to_block=job.to_block,
+        )
+        if not twin.exists():
+            job.state, job.attempts, job.error = BackfillJob.State.WAITING, 0, ""
+            job.save(update_fields=["state", "attempts", "error"])
+            again += 1
+    return again

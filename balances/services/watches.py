@@ -54,7 +54,7 @@ def add(
     Raises ``InvalidInput``, and ``Conflict`` for one that is watched already or one too many.
     """
     raw = addresses.parse(address) if isinstance(address, str) else address
-    facts = _checked({"label": label, "group": group, "colour": colour})
+    facts = checked({"label": label, "group": group, "colour": colour})
     # Two requests at once would both find room for one more.
     User.objects.select_for_update().get(pk=user.pk)
     if of(user).filter(address__raw=raw, chain=chain).exists():
@@ -77,7 +77,7 @@ def change(user: User, watch_id: int, **facts: Any) -> Watch:
     Raises ``NotFound`` and ``InvalidInput``.
     """
     watch = get(user, watch_id)
-    for name, value in _checked(facts).items():
+    for name, value in checked(facts).items():
         setattr(watch, name, value)
     watch.save(update_fields=list(facts))
     return watch
@@ -134,7 +134,7 @@ def _hang_up(user_id: int, address: Address) -> None:
     transaction.on_commit(partial(control.withdraw, user_id=user_id, topic=topic), robust=True)
 
 
-def _checked(facts: dict[str, Any]) -> dict[str, Any]:
+def checked(facts: dict[str, Any]) -> dict[str, Any]:
     """Raises ``InvalidInput`` naming each value that cannot be."""
     read: dict[str, Any] = {}
     problems: dict[str, list[str]] = {}
