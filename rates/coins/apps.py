@@ -1,4 +1,5 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 
 
 class CoinsConfig(AppConfig):
@@ -6,6 +7,15 @@ class CoinsConfig(AppConfig):
 
     name = "rates.coins"
     label = "coins"
+    verbose_name = "Top coins"
 
     def ready(self) -> None:
         from rates.coins import routing  # noqa: F401
+        from rates.coins.services import source_book
+
+        # Not by a migration: a flushed database has its sources again.
+        post_migrate.connect(
+            source_book.make_missing,
+            sender=apps.get_app_config("rates"),
+            dispatch_uid="coins.sources",
+        )

@@ -1,0 +1,92 @@
+"""How each source is: whether it may be asked, what is left of its budget, what went wrong last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from foundation.errors import Unavailable
+from rates.coins.services import refresh
+from rates.coins.services.coin_list import Row
+from rates.coins.sources.listing import Listing
+from rates.models import CoinSourceState
+
+
+@dataclass(frozen=True)
+class Health:
+    """``state``: ``ok``, ``failing``, ``no key``, ``off``, or ``never asked``."""
+
+    name: str
+    label: str
+    state: str
+    rows: int
+    fetched_at: datetime | None
+    failures: int
+    error: str
+    message: str
+    failed_at: datetime | None
+    next_allowed_at: datetime | None
+    credits_used: int
+    credits_left: int | None  # None: no end
+
+
+def sources(now: datetime) -> list[Health]:
+    """Every source, by name."""
+    states = CoinSourceState.objects.select_related("source").order_by("source__name")
+    return [_health(state, now) for state in states]
+
+
+def listed(name: str) -> list[Row]:
+    """What one source said last, ranked as it ranks. Raises ``Unavailable`` if it never did."""
+    state = CoinSourceState.objects.get(source__name=name)
+    rows = [Listing(*row)._asdict() for row in state.rows]
+    if not rows:
+        raise Unavailable(f"{name} was never fetched.", code="no_coins")
+    return sorted((row for row in rows if row["rank"] and row["price"]), key=lambda r: r["rank"])
+
+
+def compared(symbol: str, price: str) -> list[dict[str, Any]]:
+    """What each source says of ``symbol``, and how far its price is from ``price``, in per cent."""
+    found = []
+    for state in CoinSourceState.objects.select_related("source").order_by("source__name"):
+        candidates = [
+            row for row in (Listing(*packed) for packed in state.rows) if row.symbol == symbol
+        ]
+        best = min(candidates, key=lambda row: row.rank or 10**9, default=None)
+        if best is None:
+            continue
+        off = None
+        if best.price is not None:
+            off = (Decimal(best.price) / Decimal(price) - 1) * 100
+        found.append({"source": str(state.source), "at": state.fetched_at, "row": best, "off": off})
+    return found
+
+
+def _health(state: CoinSourceState, now: datetime) -> Health:
+    source = state.source
+    used = refresh.used_credits(state, now)
+    left = None if source.monthly_credits is None else max(0, source.monthly_credits - used)
+    if not source.enabled:
+        word = "off"
+    elif not (refresh.has_key(source) or source.keyless):
+        word = "no key"
+    elif state.error:
+        word = "failing"
+    else:
+        word = "ok" if state.fetched_at else "never asked"
+    return Health(
+        name=source.name,
+        label=str(source),
+        state=word,
+        rows=len(state.rows),
+        fetched_at=state.fetched_at,
+        failures=state.failures,
+        error=state.error,
+        message=state.message,
+        failed_at=state.failed_at,
+        next_allowed_at=state.next_allowed_at,
+        credits_used=used,
+        credits_left=left,
+    )

@@ -1,0 +1,240 @@
+/** The market overview: live figures, search, sorting, watchlist, converter. The server drew it all. */
+
+import { direction, percent, price, short } from "./coins-figures.js";
+import { Live, showConnection } from "./live.js";
+import { multiply, parseDecimal, plain, readAmount } from "./numbers.js";
+import { refreshAges, setMoment } from "./time.js";
+
+const FIGURES = ["change_1h", "change_24h", "change_7d", "market_cap", "volume_24h"];
+const WATCHLIST = "quayside:watchlist";
+const FLASH_MS = 400;
+const MOST_FLASHES = 10;
+
+const table = document.querySelector("[data-coins]");
+const find = (name) => document.querySelector(`[data-coins-${name}]`);
+
+class Market {
+  constructor() {
+    this.body = table.tBodies[0];
+    this.rows = new Map([...this.body.rows].map((row) => [row.dataset.symbol, row]));
+    this.column = null;
+    this.descending = false;
+    this.watched = readWatchlist();
+    this.etag = null;
+    this.wireSearch();
+    this.wireHeads();
+    this.wireStars();
+    this.wireConverter();
+  }
+
+  /** Fetch what changed; the tag makes an unchanged list cost nothing. */
+  async reload() {
+    const query = `limit=${table.dataset.limit}&fields=${[...FIGURES, "name"].join(",")}`;
+    const headers = this.etag ? { "If-None-Match": this.etag } : {};
+    const answer = await fetch(`/api/v1/coins?${query}`, { headers, cache: "no-store" });
+    if (answer.status !== 200 && answer.status !== 304) return;
+    this.showAge(answer.headers);
+    if (answer.status === 304) return;
+    this.etag = answer.headers.get("ETag");
+    this.show((await answer.json()).data);
+  }
+
+  showAge(headers) {
+    const stale = headers.get("X-Data-Stale") === "1";
+    setMoment(find("as-of"), Date.parse(headers.get("X-Data-As-Of")));
+    setMoment(find("ranked-at"), Date.parse(headers.get("X-Ranks-As-Of")));
+    find("price-source").textContent = headers.get("X-Price-Source");
+    find("rank-source").textContent = headers.get("X-Rank-Source");
+    find("word").textContent = stale ? "Stale" : "Fresh";
+    find("state").className = `state state--${stale ? "stale" : "live"}`;
+    refreshAges();
+  }
+
+  show(coins) {
+    let flashes = 0;
+    let moved = 0;
+    for (const coin of coins) {
+      const row = this.rows.get(coin.symbol);
+      if (!row) return location.reload(); // another coin came in: the page's rows are out of date
+      const before = row.dataset.price;
+      if (before !== coin.price) {
+        moved += 1;
+        const rose = Number(coin.price) > Number(before);
+        if (flashes++ < MOST_FLASHES) flash(row.querySelector('[data-cell="price"]'), rose);
+      }
+      this.write(row, coin);
+    }
+    find("summary").textContent = moved ? `${moved} prices changed.` : "";
+    this.arrange();
+    this.convert();
+  }
+
+  write(row, coin) {
+    row.dataset.rank = coin.rank;
+    row.dataset.price = coin.price;
+    set(row, "rank", String(coin.rank));
+    const cell = set(row, "price", price(coin.price));
+    cell.title = `${coin.price} USD`;
+    for (const name of FIGURES) {
+      const text = coin[name] ?? "";
+      row.dataset[name] = text;
+      const changes = name.startsWith("change");
+      const figure = set(row, name, changes ? percent(text) : short(text));
+      if (!changes) continue;
+      figure.classList.remove("up", "down", "none");
+      figure.classList.add(direction(text));
+    }
+  }
+
+  wireSearch() {
+    this.search = find("search");
+    this.only = find("watched");
+    this.search.hidden = this.only.hidden = false;
+    this.search.addEventListener("input", () => this.filter());
+    this.only.addEventListener("change", () => this.filter());
+    find("clear").addEventListener("click", () => {
+      this.search.value = "";
+      this.only.querySelector("input").checked = false;
+      this.filter();
+      this.search.focus();
+    });
+  }
+
+  filter() {
+    const wanted = this.search.value.trim().toLowerCase();
+    const watchedOnly = this.only.querySelector("input").checked;
+    let shown = 0;
+    for (const [symbol, row] of this.rows) {
+      const matches = `${symbol} ${row.dataset.name}`.toLowerCase().includes(wanted);
+      row.hidden = !matches || (watchedOnly && !this.watched.has(symbol));
+      shown += row.hidden ? 0 : 1;
+    }
+    const all = this.rows.size;
+    find("count").textContent = shown === all ? `${all} coins` : `${shown} of ${all} coins`;
+    find("nothing").hidden = shown > 0;
+  }
+
+  wireHeads() {
+    for (const head of table.querySelectorAll("th[data-sort]")) {
+      const button = document.createElement("button");
+      const arrow = document.createElement("span");
+      button.type = "button";
+      button.className = "sort";
+      arrow.className = "arrow";
+      arrow.setAttribute("aria-hidden", "true");
+      button.append(head.textContent, arrow);
+      head.replaceChildren(button);
+      head.setAttribute("aria-sort", "none");
+      button.addEventListener("click", () => this.sortBy(head));
+    }
+  }
+
+  sortBy(head) {
+    const column = head.dataset.sort;
+    const again = this.column === column;
+    // Names and ranks ascend first, figures descend first; the third click restores the ranks.
+    const first = column !== "symbol" && column !== "rank";
+    const back = again && this.descending !== first;
+    this.descending = again ? !this.descending : first;
+    this.column = back ? null : column;
+    for (const other of table.querySelectorAll("th[data-sort]")) {
+      const state = other === head && this.column ? (this.descending ? "descending" : "ascending") : "none";
+      other.setAttribute("aria-sort", state);
+      other.querySelector(".arrow").textContent = { ascending: "\u2191", descending: "\u2193", none: "" }[state];
+    }
+    this.arrange();
+  }
+
+  arrange() {
+    const column = this.column ?? "rank";
+    const sign = this.column && this.descending ? -1 : 1;
+    const value = (row) => (column === "symbol" ? row.dataset.symbol : Number(row.dataset[column] || NaN));
+    const compare = (a, b) => {
+      const [left, right] = [value(a), value(b)];
+      if (column === "symbol") return sign * left.localeCompare(right);
+      // What is not known stands last, whichever way round.
+      if (Number.isNaN(left) || Number.isNaN(right)) return Number.isNaN(left) - Number.isNaN(right);
+      return sign * (left - right);
+    };
+    const before = [...this.body.rows];
+    const after = [...before].sort(compare);
+    if (after.some((row, place) => row !== before[place])) this.body.append(...after);
+  }
+
+  wireStars() {
+    for (const [symbol, row] of this.rows) {
+      const star = row.querySelector("[data-star]");
+      star.hidden = false;
+      star.setAttribute("aria-pressed", this.watched.has(symbol));
+      star.addEventListener("click", () => {
+        if (!this.watched.delete(symbol)) this.watched.add(symbol);
+        star.setAttribute("aria-pressed", this.watched.has(symbol));
+        writeWatchlist(this.watched);
+        this.filter();
+      });
+    }
+  }
+
+  wireConverter() {
+    const opener = find("convert");
+    const panel = find("converter");
+    opener.hidden = false;
+    opener.addEventListener("click", () => {
+      panel.hidden = !panel.hidden;
+      opener.setAttribute("aria-expanded", !panel.hidden);
+      this.convert();
+      if (!panel.hidden) find("amount").focus();
+    });
+    panel.addEventListener("input", () => this.convert());
+    panel.addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  convert() {
+    const row = this.rows.get(find("of").value);
+    const amount = readAmount(find("amount").value);
+    find("amount").setAttribute("aria-invalid", amount === null);
+    const known = row && amount !== null;
+    const worth = known ? multiply(parseDecimal(amount), parseDecimal(row.dataset.price), 2, false) : "";
+    find("worth").textContent = known ? plain(worth, 2) : "\u2013";
+  }
+}
+
+function set(row, name, text) {
+  const cell = row.querySelector(`[data-cell="${name}"]`);
+  if (cell.textContent !== text) cell.textContent = text;
+  return cell;
+}
+
+function flash(cell, rose) {
+  const name = rose ? "flash-up" : "flash-down";
+  cell.classList.add(name);
+  setTimeout(() => cell.classList.remove(name), FLASH_MS);
+}
+
+function readWatchlist() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(WATCHLIST));
+    return new Set(Array.isArray(stored) ? stored : []);
+  } catch (error) {
+    console.info("The watchlist could not be read:", error.message);
+    return new Set();
+  }
+}
+
+function writeWatchlist(symbols) {
+  try {
+    localStorage.setItem(WATCHLIST, JSON.stringify([...symbols]));
+  } catch (error) {
+    console.info("The watchlist is kept for this page only:", error.message);
+  }
+}
+
+if (table) {
+  const market = new Market();
+  const live = new Live("coins:changed", ["price"]);
+  live.addEventListener("value", () => {
+    market.reload().catch((error) => console.info("Coins could not be fetched:", error.message));
+  });
+  showConnection(live, table);
+  live.open();
+}
