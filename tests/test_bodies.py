@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -20,7 +21,8 @@ PATHS = [
 
 async def post(path, pieces, *headers):
     """The status, the body, and how many pieces were taken."""
-    taken, sent = [], []
+    taken: list[bytes] = []
+    sent: list[Any] = []
 
     async def receive():
         if len(taken) == len(pieces):
