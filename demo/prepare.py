@@ -62,6 +62,10 @@ def settle(old: Mapping[str, str], home: Home, environment: Mapping[str, str]) -
     if sources == "simulated":
         values["KRAKEN_WS_URL"] = f"ws://127.0.0.1:{simulators}/v2"
         values["KRAKEN_REST_URL"] = f"http://127.0.0.1:{simulators}"
+        for name in ("coinmarketcap", "cryptocompare", "coingecko"):
+            values[f"{name.upper()}_URL"] = f"http://127.0.0.1:{simulators}/{name}"
+            # The simulators take any key; the sources that need one are not asked without.
+            values[f"{name.upper()}_API_KEY"] = "simulated"
     return values
 
 
