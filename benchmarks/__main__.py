@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import api, build, desk, page, report, scenarios, targets, wallet
+from benchmarks import api, build, chain_follow, desk, page, report, scenarios, targets, wallet
 from benchmarks.children import CannotRun, can_pin, raise_file_limit
 from benchmarks.contenders import PLAIN_WS, SOCKETIO, Contender, quayside
 from benchmarks.database import manage, postgres
@@ -108,6 +108,13 @@ def sign_in(run: Run) -> None:
     run.found.verdicts += targets.wallet_verdicts(row)
 
 
+def follow(run: Run) -> None:
+    row = chain_follow.measure(run.database)
+    chain_follow.show(row)
+    run.keep("Following a chain", [row])
+    run.found.verdicts += chain_follow.verdicts(row)
+
+
 SECTIONS: dict[str, Callable[[Run], None]] = {
     "push": push,
     "slow": slow,
@@ -116,6 +123,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "http": http,
     "page": board,
     "wallet": sign_in,
+    "follow": follow,
 }
 
 

@@ -6,22 +6,24 @@ tip, and the addresses that are followed, are still what they were when it was r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum, auto
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from balances.constants import NATIVE
-from balances.models import Block, Chain, ChainSpan, Token, Transfer, Tx
+from balances.models import Block, Chain, ChainSpan, Token
 from balances.models.balances import BackfillJob, BalancePoint
 from balances.services import cells, publishing, seeding
 from balances.services.cells import Cell, Place, Reading
 from balances.services.tokens import native_of, tokens_of
 from foundation.evm import blocks as wire
-from foundation.evm.blocks import BlockData
+from foundation.evm.blocks import BlockData, TransferData, TxData
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
 
@@ -29,7 +31,6 @@ from foundation.evm.nodes import Nodes
 RECENT = 100
 # Imports of addresses move ``watch_seq`` once each, so few can fall into one block.
 ATTEMPTS = 20
-BATCH = 1000
 
 
 class Outcome(Enum):
@@ -207,44 +208,65 @@ def insert(
         base_fee=block.base_fee,
         miner=block.miner,
     )
-    Tx.objects.bulk_create(
-        [
-            Tx(
-                chain=chain,
-                block=row,
-                block_number=block.number,
-                idx=tx.idx,
-                hash=tx.hash,
-                sender=tx.sender,
-                recipient=tx.recipient,
-                value=tx.value,
-                nonce=tx.nonce,
-                fee=tx.fee,
-                ok=tx.ok,
-            )
-            for tx in block.txs
-            if only is None or tx.sender in only or tx.recipient in only
-        ],
-        batch_size=BATCH,
-    )
-    Transfer.objects.bulk_create(
-        [
-            Transfer(
-                chain=chain,
-                block=row,
-                block_number=block.number,
-                log_index=transfer.log_index,
-                token=tokens[transfer.contract],
-                sender=transfer.sender,
-                recipient=transfer.recipient,
-                value=transfer.value,
-                tx_hash=transfer.tx_hash,
-            )
-            for transfer in block.transfers
-            if only is None or transfer.sender in only or transfer.recipient in only
-        ],
-        batch_size=BATCH,
-    )
+    taking_part = _taking_part(only)
+    _insert_txs(row, [tx for tx in block.txs if taking_part(tx)])
+    _insert_transfers(row, [move for move in block.transfers if taking_part(move)], tokens)
+
+
+def _taking_part(only: set[bytes] | None) -> Callable[[TxData | TransferData], bool]:
+    if only is None:
+        return lambda item: True
+    return lambda item: item.sender in only or item.recipient in only
+
+
+# Rows by the hundred, many times a second: arrays cost a tenth of what objects and lists of
+# placeholders do.
+
+
+def _insert_txs(block: Block, txs: Sequence[TxData]) -> None:
+    if not txs:
+        return
+    sql = """
+        INSERT INTO balances_tx (chain_id, block_id, block_number,
+            idx, hash, sender, recipient, value, nonce, fee, ok)
+        SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::bytea[], %s::bytea[], %s::bytea[],
+            %s::numeric[], %s::bigint[], %s::numeric[], %s::bool[])
+    """
+    columns: list[list[Any]] = [
+        [tx.idx for tx in txs],
+        [tx.hash for tx in txs],
+        [tx.sender for tx in txs],
+        [tx.recipient for tx in txs],
+        [Decimal(tx.value) for tx in txs],
+        [tx.nonce for tx in txs],
+        [None if tx.fee is None else Decimal(tx.fee) for tx in txs],
+        [tx.ok for tx in txs],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [block.chain_id, block.pk, block.number, *columns])
+
+
+def _insert_transfers(
+    block: Block, transfers: Sequence[TransferData], tokens: dict[bytes, Token]
+) -> None:
+    if not transfers:
+        return
+    sql = """
+        INSERT INTO balances_transfer (chain_id, block_id, block_number,
+            log_index, token_id, sender, recipient, value, tx_hash)
+        SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::bigint[], %s::bytea[], %s::bytea[],
+            %s::numeric[], %s::bytea[])
+    """
+    columns: list[list[Any]] = [
+        [transfer.log_index for transfer in transfers],
+        [tokens[transfer.contract].pk for transfer in transfers],
+        [transfer.sender for transfer in transfers],
+        [transfer.recipient for transfer in transfers],
+        [Decimal(transfer.value) for transfer in transfers],
+        [transfer.tx_hash for transfer in transfers],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [block.chain_id, block.pk, block.number, *columns])
 
 
 def moment(ts: int) -> datetime:

@@ -159,7 +159,7 @@ def _lengthen(
     """Let the run begin at ``first``, if its transfers add up."""
     of_cell = {"address": cell.address_id, "token": cell.token_id}
     points = BalancePoint.objects.filter(chain=chain, **of_cell, block_number__lte=run.from_block)
-    start: int = points.order_by("-block_number").values_list("value", flat=True)[0]
+    start = int(points.order_by("-block_number").values_list("value", flat=True)[0])
     blocks = sorted((number for number, change in moves.items() if change), reverse=True)
     # What was held after each of these blocks, and at last before all of them.
     values = list(accumulate((-moves[number] for number in blocks), initial=start))

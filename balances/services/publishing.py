@@ -122,15 +122,26 @@ def _tell_chain(chain_id: int, message: Message) -> None:
 
 
 def _tell_cells(balances: Iterable[int]) -> None:
-    rows = Balance.objects.filter(pk__in=balances).select_related("address", "token")
+    """Only those that somebody listens to: most addresses have no page open."""
+    rows = Balance.objects.filter(pk__in=balances)
+    addresses = {bytes(raw) for raw in rows.values_list("address__raw", flat=True)}
+    client = valkey.client()
     try:
-        with valkey.client().pipeline(transaction=False) as pipeline:
-            for row in rows:
+        listeners = client.pubsub_numsub(*(balances_topic(raw) for raw in addresses))
+        heard = [bytes.fromhex(_text(name)[-40:]) for name, count in listeners if count]
+        if not heard:
+            return
+        with client.pipeline(transaction=False) as pipeline:
+            for row in rows.filter(address__raw__in=heard).select_related("address", "token"):
                 # The snapshot of these topics is the table itself.
                 pipeline.publish(balances_topic(bytes(row.address.raw)), cell_message(row).encode())
             pipeline.execute()
     except RedisError as problem:
         logger.warning("balances not told", error=repr(problem))
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _tx(tx: TxData) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,13 +23,15 @@ from balances.models import (
     Transfer,
     Tx,
 )
-from balances.services import blocks, cells, rollback, seeding
+from balances.services import blocks, cells, holes, rollback, seeding
 from balances.services.blocks import Outcome, apply_block
 from balances.services.catching_up import CatchUp, Halted, HeadMoved
 from balances.tests.simulated_chain import TOKENS, SimulatedChain
 
 PEOPLE = [bytes([number]) * 20 for number in range(1, 6)]
 DEPTH = 12
+# Whatever is asked of it, the simulated chain answers.
+NODES: Any = None
 
 
 def followed(simulated, chain_id=1):
@@ -36,10 +40,10 @@ def followed(simulated, chain_id=1):
     for contract in TOKENS:
         Token.objects.create(chain=chain, contract=contract, status=Token.Status.LISTED)
     seeding.watch_addresses(PEOPLE)
-    catch_up = CatchUp(chain.pk, None, DEPTH, patience=0)
+    catch_up = CatchUp(chain.pk, NODES, DEPTH, patience=0)
     catch_up.advance()
     for address in Address.objects.all():
-        seeding.seed(chain, address, None)
+        seeding.seed(chain, address, NODES)
     return catch_up
 
 
@@ -50,7 +54,7 @@ def settle(catch_up):
             catch_up.advance()
         except HeadMoved:
             continue
-        if not seeding.reread_stale(catch_up.chain_id, None, turn=turn):
+        if not seeding.reread_stale(catch_up.chain_id, NODES, turn=turn):
             return
     raise AssertionError("never settled")
 
@@ -121,7 +125,7 @@ class Winding(TestCase):
         elif what == "apply":
             # Any block there ever was, in any order and as often as it comes.
             known = list(simulated.every.values())
-            apply_block(1, known[number % len(known)].hash, None)
+            apply_block(1, known[number % len(known)].hash, NODES)
         elif what == "mine":
             simulated.mine(number)
         else:
@@ -252,14 +256,12 @@ def test_far_behind_the_follower_begins_anew_and_the_hole_is_a_job(
 
 
 def test_a_filled_hole_makes_one_run_of_two(simulated, catch_up, monkeypatch):
-    from balances.services import holes
-
     monkeypatch.setattr("balances.services.catching_up.DEEP_GAP", 5)
     simulated.mine(10)
     settle(catch_up)
     simulated.mine(3)
     settle(catch_up)
-    assert holes.fill(BackfillJob.objects.get(kind="blocks"), None)
+    assert holes.fill(BackfillJob.objects.get(kind="blocks"), NODES)
     assert list(ChainSpan.objects.values_list("from_block", "to_block")) == [(1, 14)]
     assert set(Coverage.objects.values_list("from_block", "to_block")) == {(1, None)}
     assert wrong_values(simulated) == []
@@ -295,6 +297,6 @@ def test_an_import_of_addresses_during_a_block_costs_one_more_look(
         return read(*args, **kwargs)
 
     monkeypatch.setattr(cells, "read", add_meanwhile)
-    assert apply_block(1, simulated.head.hash, None) == Outcome.APPLIED
+    assert apply_block(1, simulated.head.hash, NODES) == Outcome.APPLIED
     assert Balance.objects.filter(address__raw=stranger).exists()
     assert wrong_values(simulated) == []
