@@ -7,5 +7,5 @@ from rates.coins.api.coins import CoinsCsvView, CoinsView, CoinView
 urlpatterns = [
     path("coins", CoinsView.as_view(), name="coins"),
     path("coins.csv", CoinsCsvView.as_view(), name="coins-csv"),
-    path("coins/<str:symbol>", CoinView.as_view(), name="coin"),
+    path("coins/<path:symbol>", CoinView.as_view(), name="coin"),
 ]

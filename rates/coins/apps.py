@@ -11,8 +11,9 @@ class CoinsConfig(AppConfig):
 
     def ready(self) -> None:
         from rates.coins import routing  # noqa: F401
-        from rates.coins.services import source_book
+        from rates.coins.services import rights, source_book
 
+        rights.grant_roles()
         # Not by a migration: a flushed database has its sources again.
         post_migrate.connect(
             source_book.make_missing,

@@ -11,5 +11,5 @@ urlpatterns = [
     path("coins.csv", CoinsFileView.as_view(), name="csv"),
     path("coins/", views.market, name="market"),
     path("coins/liquidity/", views.liquidity, name="liquidity"),
-    path("coins/<str:symbol>/", views.coin, name="coin"),
+    path("coins/<path:symbol>/", views.coin, name="coin"),
 ]
