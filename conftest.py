@@ -6,12 +6,15 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from foundation import valkey
+from rates.coins.services import board as coins
 
 
 @pytest.fixture(autouse=True)
 def _empty_valkey() -> None:
     """Each test starts with an empty Valkey, as it starts with an empty database."""
     valkey.client().flushall()
+    # What this process remembers of the coins of an earlier test is gone as well.
+    coins.memory.forget()
 
 
 @pytest.fixture(autouse=True)

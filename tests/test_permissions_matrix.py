@@ -22,6 +22,7 @@ from accounts.models import ApiToken, Scope, User
 from accounts.services import roles, tokens
 from accounts.services.roles import Role
 from config import asgi
+from rates.coins.tests.market import put
 from rates.tests.desk import make_house_default, make_pair
 from rates.tests.quotes import message, publish
 
@@ -109,6 +110,7 @@ def ids(people):
     pair = make_pair("BTC_USD")
     make_house_default()
     publish(message(), age=-3600)  # it stays fresh for as long as this takes
+    put("BTC")
     return {
         "pair": pair.pk,
         "user": User.objects.get(username="customer").pk,
