@@ -1,6 +1,6 @@
 """How pages write addresses, hashes and amounts. Whole numbers only: nothing here is a float.
 
-Amounts come out in the shape that ``static/js/balances-amounts.js`` also draws. Rows that
+Amounts come out in the shape that ``static/js/numbers.js`` also draws. Rows that
 modules fill in are drawn without a value, which Django passes as an empty text.
 """
 
@@ -24,17 +24,19 @@ PLACES: Final = 6
 # 78 digits of a uint256, and room for the places.
 WIDE: Final = Context(prec=160)
 CENT: Final = Decimal("0.01")
+# What a binary column gives, as its type says.
+Raw = bytes | memoryview
 ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @register.filter
-def hexed(raw: bytes | None) -> str:
+def hexed(raw: Raw | None) -> str:
     """``0x`` and the digits in lower case; nothing for nothing."""
     return f"0x{bytes(raw).hex()}" if raw else ""
 
 
 @register.filter
-def spelled(raw: bytes | None) -> str:
+def spelled(raw: Raw | None) -> str:
     """An address in the one spelling of EIP-55."""
     return address_text(bytes(raw)) if raw else ""
 

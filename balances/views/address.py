@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import qrcode
+import qrcode  # type: ignore[import-untyped]
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -86,8 +86,8 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     try:
         raw = addresses.parse(address)
     except InvalidInput as refused:
-        context = {"problem": refused.message, "given": address}
-        return render(request, "balances/not_address.html", context, status=404)
+        why = {"problem": refused.message, "given": address}
+        return render(request, "balances/not_address.html", why, status=404)
     found = lookup.look_up(raw)
     chains = list(Chain.objects.followed())
     names = [(str(chain.pk), chain.name) for chain in chains]
@@ -95,7 +95,7 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     form = MomentForm(given, chains=names, auto_id="when-%s")
     held = _held(found, form, Taste(request.user))
     chain = _chain_of(request, chains)
-    context = {
+    context: dict[str, Any] = {
         "address": address_text(raw),
         "raw": raw,
         "watch": watches.of(request.user).filter(address=found).first(),
@@ -212,7 +212,7 @@ def _held(address: Address, form: MomentForm, taste: Taste) -> Held:
 def _moment(form: MomentForm) -> Moment:
     """Raises ``InvalidInput`` and ``NotFound``."""
     if not form.is_valid():
-        raise InvalidInput(" ".join(why for whys in form.errors.values() for why in whys))
+        raise InvalidInput(" ".join(str(why) for whys in form.errors.values() for why in whys))
     given = form.cleaned_data
     chain = addresses.chain_by_id(given["chain"]) if given["chain"] else None
     if not given["block"] and not given["at"]:

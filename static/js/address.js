@@ -1,8 +1,7 @@
 /** One address: figures fill in and change while the page is open; the chart comes after them. */
 
 import { followAddress } from "./balances-cells.js";
-import { wireCopies } from "./balances-copy.js";
-import { refreshParts } from "./balances-parts.js";
+import { refreshParts, wireCopies } from "./balances-parts.js";
 import { showConnection } from "./live.js";
 import { refreshAges } from "./time.js";
 

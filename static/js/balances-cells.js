@@ -1,8 +1,8 @@
 /** Balances on a page as they come: the figure at once, its worth and the sums when the page was read anew. */
 
-import { writeAmount } from "./balances-amounts.js";
 import { refreshParts } from "./balances-parts.js";
 import { Live } from "./live.js";
+import { writeAmount } from "./numbers.js";
 import { refreshAges } from "./time.js";
 
 const READ_MS = 400;

@@ -1,8 +1,7 @@
 /** A balance over time, as the steps it took. A click leads to what was held at that moment. */
 
 import { createChart, LineSeries, LineType } from "../vendor/lightweight-charts/lightweight-charts.mjs";
-import { inUnits } from "./balances-amounts.js";
-import { plain } from "./numbers.js";
+import { inUnits, plain } from "./numbers.js";
 import { serverNow } from "./time.js";
 
 const AGAIN_MS = 800;

@@ -4,9 +4,8 @@
  * A row that came makes all others anew in their places: nothing on the page ever moves.
  */
 
-import { milliseconds, short, writeAmount } from "./balances-amounts.js";
-import { plain } from "./numbers.js";
-import { setMoment } from "./time.js";
+import { plain, writeAmount } from "./numbers.js";
+import { milliseconds, setMoment } from "./time.js";
 
 /** The fields of a row made from a `<template>`, by name. */
 function fromTemplate(name) {
@@ -46,6 +45,11 @@ export function entryRow(tx, number, coin) {
   fields.symbol.textContent = coin.symbol;
   fields.block.textContent = plain(String(number), 0);
   return row;
+}
+
+/** `0x5aAe…eAed`. */
+function short(text) {
+  return text.length <= 14 ? text : `${text.slice(0, 6)}\u2026${text.slice(-4)}`;
 }
 
 function addressLink(address) {

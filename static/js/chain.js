@@ -1,11 +1,10 @@
 /** The chain's page: blocks and transactions as they come, one message a block. */
 
-import { milliseconds } from "./balances-amounts.js";
 import { refreshParts } from "./balances-parts.js";
 import { blockRow, dropFrom, entryRow, prepend } from "./chain-rows.js";
 import { Live, showConnection } from "./live.js";
 import { plain } from "./numbers.js";
-import { refreshAges, setMoment } from "./time.js";
+import { milliseconds, refreshAges, setMoment } from "./time.js";
 
 const SUMMARY_MS = 15_000;
 
@@ -50,6 +49,8 @@ export class ChainPage {
     else if (data.number > this.newest) this.read();
     this.newest = data.number;
     this.showHead(data);
+    // A block is a sign of life, ahead of the next heartbeat; the stale form of one is not.
+    if (meta.state !== "stale") this.notice({ heard: true });
   }
 
   draw(block) {
@@ -90,10 +91,15 @@ export class ChainPage {
     refreshAges();
   }
 
-  /** The follower says how it fares, and heartbeats whether it is heard of at all: both must be well. */
-  tell(detail) {
-    if ("seq" in detail) this.heard = detail.state === "live";
-    else [this.well, this.reason] = [detail.state === "ok" || detail.state === "live", detail.reason];
+  /** The follower says how it fares, and heartbeats whether it is heard of at all. */
+  tell({ state, reason, seq }) {
+    if (seq === undefined) this.notice({ well: state === "ok" || state === "live", reason });
+    else this.notice({ heard: state === "live" });
+  }
+
+  /** Show or take away the notice: news must arrive, and the follower be well. */
+  notice(news) {
+    Object.assign(this, news);
     const notice = document.querySelector("[data-chain-notice]");
     const fine = this.heard && this.well;
     if (!notice || notice.hidden === fine) return;

@@ -126,3 +126,27 @@ export function readAmount(typed) {
   else text = text.replace(/,(?=\d{3}(\D|$))/g, "").replace(",", ".");
   return /^\d{1,15}(\.\d{0,18})?$|^\.\d{1,18}$/.test(text) ? text : null;
 }
+
+// --- Amounts of coins and tokens, as balances/templatetags/chains.py writes them -----------
+
+const AMOUNT_PLACES = 6;
+
+/** Base units as decimal text without zeros that say nothing: `1.5`. */
+export function inUnits(value, decimals) {
+  const text = decimalText(BigInt(value), decimals);
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+/** Write base units into `cell`: six places at most, cut and not rounded; the whole of it in the title. */
+export function writeAmount(cell, value, decimals) {
+  if (value === null || value === undefined) {
+    writePrice(cell, null, 0);
+    cell.removeAttribute("title");
+    return;
+  }
+  const places = Math.min(decimals ?? 0, AMOUNT_PLACES);
+  const cut = BigInt(value) / 10n ** BigInt((decimals ?? 0) - places);
+  cell.title = inUnits(value, decimals ?? 0);
+  if (cut === 0n && BigInt(value) !== 0n) cell.replaceChildren(thin("<\u2009"), plain(decimalText(1n, places), places));
+  else writePrice(cell, decimalText(cut, places), places);
+}

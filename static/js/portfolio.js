@@ -1,7 +1,7 @@
 /** The portfolio: figures of every watched address stay true while the page is open. */
 
 import { followAddress } from "./balances-cells.js";
-import { wireCopies } from "./balances-copy.js";
+import { wireCopies } from "./balances-parts.js";
 import { showConnection } from "./live.js";
 
 // What a connection may follow is limited; the rest is true when the page is opened.

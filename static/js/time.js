@@ -11,6 +11,12 @@ export function serverNow() {
   return Date.now() + offset;
 }
 
+/** A moment as messages carry it (ISO 8601, seconds or milliseconds since 1970) in milliseconds. */
+export function milliseconds(moment) {
+  if (typeof moment === "string") return Date.parse(moment);
+  return moment > 1e11 ? moment : moment * 1000;
+}
+
 export function agoText(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s ago`;

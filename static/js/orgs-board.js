@@ -1,0 +1,295 @@
+/**
+ * The board of organisations: search as one types, and a list as long as it is, of which only the
+ * rows in sight are drawn. The server has drawn the first page; without this module links page on.
+ */
+
+const ROW = 44;
+const CHUNK = 100;
+const SPARE = 12;
+const TYPING_MS = 300;
+// Taller pages than this are more than browsers can lay out.
+const MOST_ROWS = 500_000;
+const RETRY_MS = [2_000, 4_000, 8_000, 15_000, 30_000];
+const API = "/api/metrics/top-orgs";
+
+const numbers = new Intl.NumberFormat(navigator.languages, { numberingSystem: "latn" });
+
+/** One search and what has been read of its answer. */
+class List {
+  constructor(search, period) {
+    this.search = search;
+    this.period = period;
+    this.chunks = new Map();
+    this.pending = new Set();
+    this.total = 0;
+    this.capped = false;
+    this.end = null;
+    this.leaving = new AbortController();
+  }
+
+  /** How many rows the page makes room for: where the count is capped, a little beyond the read. */
+  get length() {
+    if (this.end !== null) return Math.min(this.end, MOST_ROWS);
+    if (!this.capped) return Math.min(this.total, MOST_ROWS);
+    const read = Math.max(-1, ...this.chunks.keys()) + 1;
+    return Math.min(Math.max(this.total, read * CHUNK + CHUNK), MOST_ROWS);
+  }
+
+  row(index) {
+    return this.chunks.get(Math.floor(index / CHUNK))?.[index % CHUNK];
+  }
+
+  query(extra = {}) {
+    return new URLSearchParams({ search: this.search, period: this.period, ...extra });
+  }
+
+  /** Read one chunk. Throws what `fetch` throws, and `Refused` for a refusal. */
+  async read(number) {
+    const query = this.query({ page: number + 1, limit: CHUNK });
+    const answer = await fetch(`${API}?${query}`, {
+      signal: this.leaving.signal,
+      headers: { Accept: "application/json" },
+    });
+    if (!answer.ok) throw new Refused(answer);
+    const { data, pagination } = await answer.json();
+    this.chunks.set(number, data);
+    this.total = pagination.total;
+    this.capped = pagination.totalIsCapped === true;
+    if (!pagination.hasMore && (data.length > 0 || number === 0)) {
+      this.end = number * CHUNK + data.length;
+    }
+  }
+}
+
+class Refused extends Error {
+  constructor(answer) {
+    super(`status ${answer.status}`);
+    this.status = answer.status;
+    this.wait = Number(answer.headers.get("Retry-After")) * 1000;
+  }
+}
+
+class Board {
+  constructor(table) {
+    this.table = table;
+    this.body = table.querySelector("[data-rows]");
+    this.form = document.querySelector("[data-orgs-form]");
+    this.problem = document.querySelector("[data-problem]");
+    this.failures = 0;
+    this.drawn = "";
+    this.list = this.listOfForm();
+    this.above = spacer();
+    this.below = spacer();
+  }
+
+  start() {
+    document.documentElement.classList.add("has-script");
+    let typing;
+    this.form.elements.search.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.change(), TYPING_MS);
+    });
+    this.form.elements.period.addEventListener("change", () => this.change());
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      clearTimeout(typing);
+      this.change();
+    });
+    addEventListener("scroll", () => this.show(), { passive: true });
+    addEventListener("resize", () => this.show());
+    addEventListener("online", () => this.retry());
+    addEventListener("offline", () => this.fail(new TypeError("offline")));
+    addEventListener("popstate", () => this.restore());
+    this.problem.querySelector("[data-retry]").addEventListener("click", () => this.retry());
+    this.want(0);
+  }
+
+  listOfForm() {
+    const { search, period } = this.form.elements;
+    return new List(search.value.trim(), period.value);
+  }
+
+  /** Search for what the form says now; the address says it too. */
+  change() {
+    const next = this.listOfForm();
+    if (next.search === this.list.search && next.period === this.list.period) return;
+    this.leave(next);
+    const url = new URL(location.href);
+    url.search = next.search || next.period !== "all" ? next.query().toString() : "";
+    history.pushState(null, "", url);
+  }
+
+  restore() {
+    const query = new URLSearchParams(location.search);
+    this.form.elements.search.value = query.get("search") ?? "";
+    this.form.elements.period.value = query.get("period") ?? "all";
+    this.leave(this.listOfForm());
+  }
+
+  leave(next) {
+    this.list.leaving.abort();
+    clearTimeout(this.waiting);
+    this.list = next;
+    this.failures = 0;
+    const link = document.querySelector("[data-export]");
+    link.href = `${API}?${next.query({ format: "csv" })}`;
+    this.table.setAttribute("aria-busy", "true");
+    this.fresh = true;
+    this.want(0);
+  }
+
+  /** Read a chunk unless it is here or on its way. */
+  async want(number) {
+    const list = this.list;
+    if (list.chunks.has(number) || list.pending.has(number)) return;
+    list.pending.add(number);
+    try {
+      await list.read(number);
+      if (list !== this.list) return;
+      this.recover();
+      if (this.fresh) scrollTo(0, Math.min(scrollY, this.top()));
+      this.fresh = false;
+      this.tell();
+      this.drawn = "";
+      this.show();
+    } catch (error) {
+      if (list === this.list && error.name !== "AbortError") this.fail(error);
+    } finally {
+      list.pending.delete(number);
+    }
+  }
+
+  top() {
+    return this.body.getBoundingClientRect().top + scrollY;
+  }
+
+  /** Draw the rows in sight, and ask for those that are missing. */
+  show() {
+    const { list } = this;
+    if (!list.chunks.size) return;
+    const offset = scrollY - this.top();
+    const first = Math.max(0, Math.floor(offset / ROW) - SPARE);
+    const last = Math.min(list.length, Math.ceil((offset + innerHeight) / ROW) + SPARE);
+    for (let chunk = Math.floor(first / CHUNK); chunk * CHUNK < last; chunk += 1) this.want(chunk);
+    const mark = `${first} ${last} ${list.length}`;
+    if (mark === this.drawn) return;
+    this.drawn = mark;
+    const rows = [];
+    for (let index = first; index < last; index += 1) rows.push(drawRow(list.row(index), index));
+    this.above.firstChild.style.height = `${first * ROW}px`;
+    this.below.firstChild.style.height = `${Math.max(0, list.length - last) * ROW}px`;
+    this.body.replaceChildren(this.above, ...rows, this.below);
+  }
+
+  tell() {
+    const { list } = this;
+    const capped = list.capped && list.end === null;
+    const total = list.end !== null && list.capped ? list.end : list.total;
+    const words = total === 1 ? "organisation" : "organisations";
+    document.querySelector("[data-count]").textContent =
+      `${numbers.format(total)}${capped ? "+" : ""} ${words}`;
+    document.querySelector("[data-nothing]").hidden = list.length > 0;
+    this.table.setAttribute("aria-rowcount", capped ? -1 : list.length + 1);
+    this.table.removeAttribute("aria-busy");
+  }
+
+  /** Keep what is shown, say that it may be old, and try again by and by. */
+  fail(error) {
+    const wait = error.wait || RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+    this.failures += 1;
+    this.table.classList.add("is-lost");
+    this.problem.querySelector("[data-problem-text]").textContent = sentence(error);
+    this.problem.hidden = false;
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.retry(), wait);
+  }
+
+  retry() {
+    clearTimeout(this.waiting);
+    if (this.problem.hidden) return;
+    const missing = this.list.chunks.size ? null : 0;
+    if (missing === 0) {
+      this.want(0);
+      return;
+    }
+    // What is in sight is read again: it says whether the connection is back.
+    const here = Math.max(0, Math.floor((scrollY - this.top()) / ROW / CHUNK));
+    const held = this.list.chunks.get(here);
+    this.list.chunks.delete(here);
+    this.want(here).finally(() => {
+      if (held && !this.list.chunks.has(here)) this.list.chunks.set(here, held);
+    });
+  }
+
+  recover() {
+    this.failures = 0;
+    clearTimeout(this.waiting);
+    this.table.classList.remove("is-lost");
+    this.problem.hidden = true;
+  }
+}
+
+function sentence(error) {
+  if (!navigator.onLine) return "You are offline. What was read stays; more comes when you are back.";
+  if (error.status === 429) return "Too many requests. More comes in a moment.";
+  if (error.status === 401 || error.status === 403) return "You are signed out. Sign in to go on.";
+  return "The server does not answer. What was read stays; trying again.";
+}
+
+function spacer() {
+  const row = document.createElement("tr");
+  row.className = "orgs__space";
+  row.setAttribute("aria-hidden", "true");
+  const cell = row.appendChild(document.createElement("td"));
+  cell.colSpan = 4;
+  return row;
+}
+
+function drawRow(item, index) {
+  const row = document.createElement("tr");
+  row.setAttribute("aria-rowindex", index + 2);
+  if (!item) {
+    row.className = "is-loading";
+    row.append(cellOf("td", "", "num"), cellOf("th", "Loading"), cellOf("td", ""), cellOf("td", ""));
+    return row;
+  }
+  const name = cellOf("th", "");
+  name.scope = "row";
+  const link = name.appendChild(document.createElement("a"));
+  link.href = `/orgs/${item.slug}/`;
+  link.textContent = item.name;
+  const rank = item.rank === null ? "\u2013" : numbers.format(item.rank);
+  row.append(cellOf("td", rank, "num"), name, cellOf("td", numbers.format(item.actions), "num"));
+  row.append(activeCell(item.lastActiveAt));
+  return row;
+}
+
+function cellOf(kind, text, name = "") {
+  const cell = document.createElement(kind);
+  cell.textContent = text;
+  if (name) cell.className = name;
+  return cell;
+}
+
+function activeCell(moment) {
+  const cell = document.createElement("td");
+  if (moment === null) {
+    cell.textContent = "\u2013";
+    return cell;
+  }
+  const time = cell.appendChild(document.createElement("time"));
+  time.dateTime = moment;
+  time.title = `${moment.slice(0, 19).replace("T", " ")} UTC`;
+  time.textContent = age(Math.max(0, (Date.now() - Date.parse(moment)) / 1000));
+  return cell;
+}
+
+function age(seconds) {
+  for (const [size, unit] of [[86_400, "d"], [3_600, "h"], [60, "min"]]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
+  }
+  return `${Math.floor(seconds)} s ago`;
+}
+
+const table = document.querySelector("[data-orgs]");
+if (table) new Board(table).start();
