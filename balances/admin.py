@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -60,6 +61,7 @@ class ChainAdmin(ChainBase):
         "epoch", "genesis", "multicall",
     ]  # fmt: skip
     exclude = ["genesis_hash", "multicall_address"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     @admin.display(description="Genesis")
     def genesis(self, chain: Chain) -> str:

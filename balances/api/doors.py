@@ -52,7 +52,7 @@ class TableView(APIView):
     def file(self, name: str, parts: Iterator[str]) -> StreamingHttpResponse:
         """``parts`` one after the other, each made when the one before has been sent."""
         return StreamingHttpResponse(
-            _one_by_one(parts),
+            one_by_one(parts),
             content_type="text/csv; charset=utf-8",
             headers={
                 "Content-Disposition": f'attachment; filename="{name}.csv"',
@@ -65,7 +65,8 @@ class PublicTableView(TableView):
     permission_classes = [AllowAny]
 
 
-async def _one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
+async def one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
+    """``parts``, each made only when it is asked for, in the request's own thread."""
     # A synchronous iterator would be read to its end before the first byte is sent.
     read = sync_to_async(lambda: next(parts, None))
     while (part := await read()) is not None:

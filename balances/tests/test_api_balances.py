@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Scope
+from balances.api import doors
 from balances.constants import MAX_UINT256
 from balances.models import Address, BackfillJob, RpcEndpoint
 from balances.services import activity, export
@@ -301,6 +302,19 @@ def test_a_file_is_sent_while_it_is_read(address, chain, monkeypatch):
     assert read == []
     next(parts)
     assert read == [1]
+
+
+async def test_the_server_reads_no_part_before_the_one_before_it_was_sent():
+    read = []
+
+    def parts():
+        for number in range(3):
+            read.append(number)
+            yield str(number)
+
+    sent = doors.one_by_one(parts())
+    assert (await anext(sent), read) == ("0", [0])
+    assert [part async for part in sent] == ["1", "2"]
 
 
 def test_what_a_stranger_calls_a_token_is_no_formula_in_a_file(ann, address, chain):

@@ -169,7 +169,8 @@ def test_shares_are_of_what_is_priced_largest_first(chain, address):
 
 def test_nothing_is_worth_nothing_and_complete():
     found = valuation.totals([])
-    assert (found.usd, found.shares, found.complete) == (0, [], True)
+    assert (found.usd, found.complete) == (Decimal(0), True)
+    assert not found.shares
 
 
 # --- Amounts --------------------------------------------------------------------------------------
