@@ -3,6 +3,7 @@ this one replaces. Paths end without a slash."""
 
 from django.urls import path
 
+from orgs.api import organisations
 from orgs.api.domains import DomainView, VerdictView
 from orgs.api.events import EventsView, EventView
 from orgs.api.metrics import DauView, TopOrgsView
@@ -11,6 +12,23 @@ from orgs.api.stream import StreamView
 urlpatterns = [
     path("events", EventsView.as_view(), name="events"),
     path("domains/<str:domain>", DomainView.as_view(), name="mail-domain"),
+    path("orgs", organisations.OrganisationsView.as_view(), name="orgs"),
+    path("orgs/invitations/accept", organisations.AcceptView.as_view(), name="org-accept"),
+    path("orgs/<slug:slug>", organisations.OrganisationView.as_view(), name="org"),
+    path("orgs/<slug:slug>/members", organisations.MembersView.as_view()),
+    path("orgs/<slug:slug>/members/<int:user_id>", organisations.MemberView.as_view()),
+    path("orgs/<slug:slug>/invitations", organisations.InvitationsView.as_view()),
+    path(
+        "orgs/<slug:slug>/invitations/<int:invitation_id>", organisations.InvitationView.as_view()
+    ),
+    path("orgs/<slug:slug>/domains", organisations.DomainsView.as_view()),
+    path("orgs/<slug:slug>/domains/<str:name>", organisations.DomainView.as_view()),
+    path("orgs/<slug:slug>/keys", organisations.KeysView.as_view()),
+    path("orgs/<slug:slug>/keys/<int:key_id>", organisations.KeyView.as_view()),
+    path("orgs/<slug:slug>/metrics", organisations.HeadlineView.as_view()),
+    path("orgs/<slug:slug>/days", organisations.DaysView.as_view()),
+    path("orgs/<slug:slug>/lifecycle", organisations.LifecycleView.as_view()),
+    path("orgs/<slug:slug>/retention", organisations.RetentionView.as_view()),
 ]
 
 # From the root. The service itself, and the challenge it answers, name them differently.

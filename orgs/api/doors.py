@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from django.conf import settings
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -17,20 +16,14 @@ from foundation.conditional import matches
 from foundation.csv_renderer import CSVRenderer
 from foundation.queries import NamedFormats
 from orgs.querysets import SEES_ALL
-
-DOOR: Final = "metrics"
-
-
-def is_open() -> bool:
-    """Whether ``QUAYSIDE_OPEN_ENDPOINTS`` lets everybody read, as the replaced system did."""
-    return DOOR in settings.OPEN_ENDPOINTS
+from orgs.services import rights
 
 
 class ReadsAllMetrics(Scoped):
     """Those who may see every organisation; where the door is open, everybody."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if is_open():
+        if rights.metrics_open():
             return True
         known = IsAuthenticated().has_permission(request, view)
         # The scope is asked first: it says what the token lacks.
@@ -62,7 +55,7 @@ class MetricsView(APIView):
         return Response(body, headers={**shared, "ETag": self._etag(request, told)})
 
     def _cache_control(self) -> str:
-        return f"{'public' if is_open() else 'private'}, max-age={self.max_age}"
+        return f"{'public' if rights.metrics_open() else 'private'}, max-age={self.max_age}"
 
     def _etag(self, request: Request, state: str) -> str:
         return f'W/"{state}-{request.accepted_renderer.format}"'

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+
 from accounts.models import User
 from accounts.services import roles
 from accounts.services.roles import Role
@@ -38,6 +41,20 @@ ROLES: Final = {
     Role.OPERATOR: ("view_organisation",),
     Role.ADMINISTRATOR: ("view_organisation", "change_organisation"),
 }
+
+
+# The door that QUAYSIDE_OPEN_ENDPOINTS names.
+METRICS_DOOR: Final = "metrics"
+
+
+def reads_all(user: User | AnonymousUser) -> bool:
+    """Whether the metrics of all organisations are for this user: for everybody, where open."""
+    return metrics_open() or user.has_perm(SEES_ALL)
+
+
+def metrics_open() -> bool:
+    """Whether the metrics answer without credentials, as the replaced system's did."""
+    return METRICS_DOOR in settings.OPEN_ENDPOINTS
 
 
 def grant_roles() -> None:

@@ -4,9 +4,10 @@ import asyncio
 import json
 
 import pytest
+from psycopg import sql
 
 from orgs.api import stream
-from orgs.services import board, seeding
+from orgs.services import board, search, seeding
 from orgs.services.board import Period
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +29,7 @@ def forget(before):
         board._execute("DROP TABLE IF EXISTS {board}", board=board.table_of(Period.ALL, version))
     board._execute(
         "DELETE FROM orgs_board_version WHERE period = 'all' AND version > {version}",
-        version=board.sql.Literal(before[Period.ALL]),
+        version=sql.Literal(before[Period.ALL]),
     )
     board._execute("TRUNCATE orgs_board_delta, orgs_stat, orgs_organisation CASCADE")
 
@@ -133,10 +134,13 @@ async def test_who_has_everything_is_told_that_nothing_is_left(copies):
 
 async def test_a_client_that_leaves_stops_the_work(copies, monkeypatch):
     asked = []
-    chunk = stream.search.chunk
-    monkeypatch.setattr(
-        stream.search, "chunk", lambda *args, **more: asked.append(1) or chunk(*args, **more)
-    )
+    chunk = search.chunk
+
+    def noted(*args, **more):
+        asked.append(args)
+        return chunk(*args, **more)
+
+    monkeypatch.setattr(search, "chunk", noted)
     await listen("chunkSize=1", patience=3)
     assert len(asked) <= 3
     assert stream.running == 0
