@@ -36,6 +36,7 @@ urlpatterns = [
     path("metrics", views.prometheus, name="metrics"),
     path("status", views.status, name="status"),
     *([path("demo/", include("demo.urls"))] if settings.DEMO else []),
+    path("orgs/", include("orgs.urls")),
     path("", include("balances.urls")),
     path("", include("rates.urls")),
     path("", include("rates.coins.urls")),
