@@ -100,7 +100,7 @@ class GroupCommit:
         self._arrived.set()
 
     async def _run(self) -> None:
-        while not self._ending:
+        while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._plain or self._keyed:
@@ -109,6 +109,9 @@ class GroupCommit:
                 await self._commit(plain, keyed=False)
                 keyed, self._keyed = self._keyed[:MAX_KEYED], self._keyed[MAX_KEYED:]
                 await self._commit(keyed, keyed=True)
+            # Looked at last: what came before the end is still committed.
+            if self._ending:
+                return
 
     async def _commit(self, group: Sequence[Waiting], *, keyed: bool) -> None:
         if not group:
@@ -198,4 +201,7 @@ def connection_options() -> dict[str, Any]:
 def _mend(problem: psycopg.Error) -> bool:
     # No request ends here, so nothing else would give up a connection that the server dropped.
     close_old_connections()
-    return ingest.mend(problem)
+    try:
+        return ingest.mend(problem)
+    finally:
+        close_old_connections()
