@@ -29,7 +29,7 @@ from balances.models import (
 from balances.services import cells, seeding
 from balances.services.cells import Cell, Place, Reading
 from balances.services.past import hash_of
-from balances.services.tokens import native_of, tokens_of
+from balances.services.tokens import tokens_of
 from foundation.evm import logs
 from foundation.evm.nodes import Nodes
 
@@ -62,16 +62,23 @@ def _top(job: BackfillJob) -> int:
     """The highest block that is still to be looked at."""
     if job.cursor is not None:
         return job.cursor - 1
-    native = native_of(job.chain)
-    seen = _runs().filter(address=job.address, token=native).order_by("from_block").first()
-    if seen is None:
+    since = _followed_since(job.chain, job.address_id)
+    if since is None:
         raise seeding.NoTip("the address was not read yet")
-    return seen.from_block - 1
+    return since - 1
+
+
+def _followed_since(chain: Chain, address_id: int | None) -> int | None:
+    """A block from which on every block was applied with the address."""
+    runs = _runs().filter(address=address_id, token__chain=chain).order_by("from_block")
+    return runs.values_list("from_block", flat=True).first()
 
 
 def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Nodes) -> None:
     raw = bytes(address.raw)
-    moves, hashes = _moves(nodes, raw, first, top)
+    # A value is of the end of its block: to know what was before the lowest one, its own block's
+    # transfers are needed too.
+    moves, hashes = _moves(nodes, raw, first, top + 1)
     known = tokens_of(chain, moves.keys())
     _read_new(chain, address, known.values(), nodes)
     if first not in hashes:
@@ -81,7 +88,10 @@ def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Node
         for run in _lowest_runs(chain, address, top):
             contract = bytes(run.token.contract)
             cell = Cell(address.pk, run.token_id, raw, contract, run.token.bugged_events)
-            _lengthen(chain, cell, run, first, moves.get(contract, {}), hashes)
+            told = dict(moves.get(contract, {}))
+            if run.from_block > top + 1:
+                told[run.from_block] = _stored_move(cell, run.from_block)
+            _lengthen(chain, cell, run, first, told, hashes)
 
 
 def _moves(nodes: Nodes, raw: bytes, first: int, last: int) -> tuple[Moves, dict[int, bytes]]:
@@ -94,6 +104,14 @@ def _moves(nodes: Nodes, raw: bytes, first: int, last: int) -> tuple[Moves, dict
         moves[transfer.contract][found.block_number] += transfer.value * sign
         hashes[found.block_number] = found.block_hash
     return moves, hashes
+
+
+def _stored_move(cell: Cell, number: int) -> int:
+    """What the block, one of ours, added to the cell."""
+    in_block = Transfer.objects.filter(token=cell.token_id, block_number=number)
+    came = in_block.filter(recipient=cell.raw).values_list("value", flat=True)
+    went = in_block.filter(sender=cell.raw).values_list("value", flat=True)
+    return sum(map(int, came)) - sum(map(int, went))
 
 
 def _read_new(chain: Chain, address: Address, tokens: Iterable[Token], nodes: Nodes) -> None:
@@ -142,8 +160,7 @@ def _is_quiet(chain: Chain, raw: bytes, run: Coverage, first: int) -> bool:
     between = Q(block_number__gte=first, block_number__lt=run.from_block)
     if Transfer.objects.filter(took_part, between, token=run.token_id).exists():
         return False
-    start = _runs().filter(address=run.address_id, token=native_of(chain)).order_by("from_block")
-    since = start.values_list("from_block", flat=True)[0]
+    since = _followed_since(chain, run.address_id)
     spans = ChainSpan.objects.filter(chain=chain, from_block__lte=since)
     return spans.filter(to_block__gte=run.from_block).exists()
 
@@ -170,11 +187,13 @@ def _lengthen(
     Coverage.objects.filter(
         **of_cell, from_block__gte=first, from_block__lt=run.from_block
     ).delete()
-    run.from_block = first
+    began, run.from_block = run.from_block, first
     run.save(update_fields=["from_block"])
     told = dict(zip(blocks, values, strict=False))
     # A run begins with a point.
     told.setdefault(first, values[-1])
+    # The run's old beginning has its point.
+    told.pop(began, None)
     for number, value in sorted(told.items()):
         place = Place(chain.pk, number, hashes[number])
         cells.store_points(place, [Reading(cell, value, TOLD)])
