@@ -12,7 +12,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from balances.models import BackfillJob
-from balances.services import backfill, upkeep
+from balances.services import backfill, dating, upkeep
 
 # Seconds: what somebody waits for, and what fills in the past.
 HOT: Final[dict[str, Any]] = {"soft_time_limit": 50, "time_limit": 60, "acks_late": True}
@@ -24,8 +24,8 @@ LATER: Final = (*SOON, BackfillJob.Kind.HISTORY, BackfillJob.Kind.BLOCKS)
 
 @shared_task(name="balances.read_at_block", **HOT)
 def read_at_block() -> int:
-    """What an open page waits for: first readings of an address, readings of the past."""
-    return backfill.run_due(100, kinds=SOON)
+    """What an open page waits for: first readings, readings of the past, blocks of a time."""
+    return dating.find_wanted() + backfill.run_due(100, kinds=SOON)
 
 
 @shared_task(name="balances.backfill_dispatch", **BACKFILL)

@@ -26,7 +26,7 @@ from balances.models import (
     RpcEndpoint,
     Token,
 )
-from balances.services import valuation
+from balances.services import dating, valuation
 from balances.services.blocks import RECENT
 from balances.services.holdings import Holding, Reason, State
 from balances.signals import work_queued
@@ -115,13 +115,15 @@ class Step:
 class Place:
     """A block of a chain that was asked for, by its number or by a time. Hash and time: if known.
 
-    ``number`` is ``None`` where it is not known which block a time means.
+    ``number`` is ``None`` where it is not known which block a time means; ``wanted`` then says
+    whether somebody looks for it.
     """
 
     chain: Chain
     number: int | None
     hash: bytes | None = None
     ts: datetime | None = None
+    wanted: bool = False
 
 
 # --- Now ----------------------------------------------------------------------------------
@@ -277,15 +279,20 @@ def _places_at(moment: datetime | None, chain: Chain | None) -> list[Place]:
 def _place_at(chain: Chain, moment: datetime) -> Place | None:
     """The last block until ``moment``; ``None`` before the chain's first block.
 
-    Without a number where blocks around that time are missing here: then no block can be named.
+    Without a number where blocks around that time are missing here, until they were looked for.
     """
     row = Block.objects.made_by(chain, moment).first()
-    if row is None:
-        return None if Block.objects.filter(chain=chain, number=0).exists() else Place(chain, None)
-    newest = row.number == chain.head_number
-    if newest or Block.objects.filter(chain=chain, number=row.number + 1).exists():
+    if row is None and Block.objects.filter(chain=chain, number=0).exists():
+        return None
+    if row is not None and (
+        row.number == chain.head_number
+        or Block.objects.filter(chain=chain, number=row.number + 1).exists()
+    ):
         return _place(chain, row)
-    return Place(chain, None)
+    number = dating.found(chain, moment)
+    if number == dating.BEFORE_GENESIS:
+        return None
+    return Place(chain, number, wanted=number is None and dating.want(chain, moment))
 
 
 def _place(chain: Chain, row: Block) -> Place:
@@ -299,9 +306,9 @@ def _held_at(address: Address, place: Place) -> list[Holding]:
     )
     tokens = {token.pk: token for token in cells.select_related("chain").distinct()}
     if place.number is None:
-        return [
-            Holding(token, None, State.UNKNOWN, Reason.NOT_COVERED) for token in tokens.values()
-        ]
+        unknown = (State.UNKNOWN, Reason.NOT_COVERED)
+        state, reason = (State.LOADING, Reason.LOCATING) if place.wanted else unknown
+        return [Holding(token, None, state, reason) for token in tokens.values()]
     known = _known_at(address, place, tokens)
     missing = [token for token in tokens.values() if token.pk not in known]
     return [*known.values(), *_to_be_read(address, place, missing)]

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     SEEDING = "seeding"
     READING = "reading"
     REREADING = "rereading"
+    LOCATING = "locating"
     NO_ARCHIVE = "no_archive"
     PRUNED = "pruned"
     BEFORE_TOKEN = "before_token"  # noqa: S105
@@ -51,6 +52,7 @@ WORDS: dict[str, str] = {
     Reason.SEEDING: "It is being read for the first time.",
     Reason.READING: "It is being read from the chain.",
     Reason.REREADING: "The chain took blocks back; it is being read again.",
+    Reason.LOCATING: "The block of that time is being looked for.",
     Reason.NO_ARCHIVE: "No node here keeps the state of old blocks.",
     Reason.PRUNED: "The nodes here have dropped the state of that block.",
     Reason.BEFORE_TOKEN: "The token was not there yet.",

@@ -1,0 +1,130 @@
+"""Which block a time means, where no block of that time is stored here.
+
+Somebody asks for a time, a task looks for its block by halving, and whoever asks again finds it.
+What is wanted and what was found stands in Valkey: lost, it is wanted and found again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from balances import sources
+from balances.models import Block, Chain
+from balances.signals import work_queued
+from foundation import valkey
+from foundation.evm import blocks as node_blocks
+from foundation.evm.node import NodeError
+from foundation.evm.nodes import Nodes
+
+logger = structlog.get_logger(__name__)
+
+# Set of "chain:second": what somebody waits for.
+WANTED: Final = "balances:wanted_times"
+MOST_WANTED: Final = 500
+KEPT: Final = timedelta(days=7)
+BEFORE_GENESIS: Final = -1
+
+
+def found(chain: Chain, moment: datetime) -> int | None:
+    """The last block until ``moment``, ``BEFORE_GENESIS``, or ``None`` while nobody knows."""
+    try:
+        number: Any = valkey.client().get(_key(chain.pk, _second(moment)))
+    except RedisError as problem:
+        logger.warning("times not read", error=repr(problem))
+        return None
+    return None if number is None else int(number)
+
+
+def want(chain: Chain, moment: datetime) -> bool:
+    """Have the block of ``moment`` looked for. False where nobody can, or too many wait."""
+    if not chain.endpoints.filter(enabled=True).exists():
+        return False
+    client = valkey.client()
+    try:
+        waiting: Any = client.scard(WANTED)
+        if waiting >= MOST_WANTED:
+            return False
+        client.sadd(WANTED, f"{chain.pk}:{_second(moment)}")
+    except RedisError as problem:
+        logger.warning("time not wanted", error=repr(problem))
+        return False
+    transaction.on_commit(partial(work_queued.send, sender=Block), robust=True)
+    return True
+
+
+def find_wanted(limit: int = 20) -> int:
+    """Look for what is wanted; return how many were found. What fails is wanted again by asking."""
+    done = 0
+    for wanted in _take(limit):
+        chain_id, second = (int(part) for part in wanted.decode().split(":"))
+        chain = Chain.objects.followed().filter(pk=chain_id).first()
+        done += chain is not None and _find(chain, second)
+    return done
+
+
+def _take(limit: int) -> list[bytes]:
+    taken: Any = valkey.client().spop(WANTED, limit)
+    return list(taken or ())
+
+
+def _find(chain: Chain, second: int) -> bool:
+    try:
+        nodes = sources.nodes_for(chain)
+    except sources.Unconfigured:
+        return False
+    try:
+        number = locate(chain, second, nodes)
+    except NodeError as problem:
+        logger.info("time not found", chain=chain.pk, reason=problem.kind)
+        return False
+    finally:
+        nodes.close()
+    valkey.client().set(_key(chain.pk, second), number, ex=KEPT)
+    return True
+
+
+def locate(chain: Chain, second: int, nodes: Nodes) -> int:
+    """The last block made until ``second``, by asking for about as many headers as the chain's
+    height has bits. Between stored blocks only the gap is searched. Raises ``NodeError``."""
+    lower, upper = _bounds(chain, second)
+    if lower == BEFORE_GENESIS and _time(nodes, 0) > second:
+        return BEFORE_GENESIS
+    lower = max(lower, 0)
+    while upper - lower > 1:
+        middle = (lower + upper) // 2
+        if _time(nodes, middle) <= second:
+            lower = middle
+        else:
+            upper = middle
+    return lower
+
+
+def _bounds(chain: Chain, second: int) -> tuple[int, int]:
+    """The block is the first of these, or above it and below the second."""
+    moment = datetime.fromtimestamp(second, UTC)
+    stored = Block.objects.filter(chain=chain)
+    before = stored.filter(ts__lte=moment).order_by("-ts", "-number").first()
+    after = stored.filter(ts__gt=moment).order_by("ts", "number").first()
+    top = (chain.head_number or 0) + 1
+    return before.number if before else BEFORE_GENESIS, after.number if after else top
+
+
+def _time(nodes: Nodes, number: int) -> int:
+    header = node_blocks.fetch_header(nodes, number)
+    if header is None:
+        raise NodeError("bad_answer", f"block {number} is missing")
+    return header.ts
+
+
+def _key(chain_id: int, second: int) -> str:
+    return f"balances:block_at:{chain_id}:{second}"
+
+
+def _second(moment: datetime) -> int:
+    return int(moment.timestamp())
