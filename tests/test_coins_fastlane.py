@@ -11,6 +11,7 @@ from uvicorn import Server
 from config.serve import listen, server_config
 from live import hub, topics
 from rates.coins import fastlane
+from rates.coins.constants import TOPIC
 from rates.coins.services import board
 from rates.coins.tests.market import put
 
@@ -48,7 +49,7 @@ def web_process():
 
 @pytest.fixture
 def web():
-    fastlane.window.ends = 0.0
+    fastlane.window.ends, fastlane._heard = 0.0, 0
     board.memory.forget()
     put(*[f"C{number}" for number in range(300)])
     with web_process() as client:
@@ -148,6 +149,15 @@ def test_head_has_headers_and_no_body(web):
 def test_a_new_list_is_served_without_anybody_asking_django(web):
     web.get(URL)
     after = put(*[f"C{number}" for number in range(299, -1, -1)])
+    # Whoever was told of the change and asks at once gets the list that it told of.
+    eventually(lambda: hub.current().latest(TOPIC)["price"].seq == after.version)
+    assert after.hash in web.get(URL).text
+
+
+def test_a_process_that_heard_nothing_looks_by_itself(web):
+    web.get(URL)
+    after = put(*[f"C{number}" for number in range(299, -1, -1)])
+    fastlane._heard = after.version
     board.memory.checked = time.monotonic() - 2  # older than believed, younger than served
     answer = eventually(lambda: r if after.hash in (r := web.get(URL)).text else None)
     assert answer.json()["data"][0]["symbol"] == "C299"

@@ -347,15 +347,16 @@ class CoinMarket:
     ) -> Answer:
         if path != "/api/v3/coins/markets":
             return Answer(404, {"error": "Incorrect path."})
+        limited = {
+            "status": {"error_code": 429, "error_message": "You've exceeded the Rate Limit."}
+        }
         if service.mode is Mode.ERROR_BODY:
-            problem = {"error_code": 429, "error_message": "You've exceeded the Rate Limit."}
-            return Answer(200, {"status": problem})
+            return Answer(200, limited)
         if service.mode.startswith("429"):
-            problem = {"error_code": 429, "error_message": "You've exceeded the Rate Limit."}
-            return Answer(429, {"status": problem}, headers=((b"retry-after", b"45"),))
+            return Answer(429, limited, headers=((b"retry-after", b"45"),))
         if service.mode.isdecimal():
-            code = int(service.mode)
-            return Answer(code, {"status": {"error_code": code, "error_message": "No."}})
+            told = {"error_code": int(service.mode), "error_message": "No."}
+            return Answer(int(service.mode), {"status": told})
         page = int(query.get("page", ["1"])[0])
         size = min(int(query.get("per_page", ["100"])[0]), 250)
         rows = [

@@ -20,8 +20,8 @@ else:
 
 @admin.register(CoinSource)
 class CoinSourceAdmin(SourceBase):
-    list_display = ["name", "enabled", "price_position", "rank_position", "health", "budget"]
-    readonly_fields = ["name", "health", "budget"]
+    list_display = ["name", "enabled", "price_position", "rank_position", "condition", "budget"]
+    readonly_fields = ["name", "condition", "budget"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # Each has an adapter in the code.
@@ -30,7 +30,7 @@ class CoinSourceAdmin(SourceBase):
         return False  # Switch it off instead.
 
     @admin.display(description="health")
-    def health(self, source: CoinSource) -> str:
+    def condition(self, source: CoinSource) -> str:
         found = self._of(source)
         text = f"{found.state}, {found.rows} rows"
         return f"{text} ({found.error}: {found.message})" if found.error else text

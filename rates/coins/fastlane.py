@@ -19,6 +19,7 @@ from django.db import connections
 
 from foundation.conditional import matches
 from foundation.errors import RateLimited, envelope
+from live import hub
 from live.limits import client_address
 from live.scopes import Scope, arrived_securely, header
 from rates import fastlane as lane
@@ -44,10 +45,12 @@ _asked: dict[tuple[str, bytes, str], Asked | None] = {}
 _headers: tuple[tuple[int, int], Headers] | None = None
 _packed: dict[tuple[int, Asked], bytes] = {}
 _renewal: asyncio.Task[None] | None = None
+_heard = 0
 
 
 def takes(scope: Scope) -> bool:
     """Whether this door answers; if not, Django does."""
+    _heed_notices()
     return (
         scope["method"] in ("GET", "HEAD")
         and header(scope, b"authorization") is None
@@ -124,6 +127,15 @@ def _format(path: str, accept: str, named: bytes | None) -> str | None:
     if accept == "text/csv":
         return "csv"
     return "json" if lane.wants_json(accept or None) else None
+
+
+def _heed_notices() -> None:
+    """Who was just told of a change must not be given the list from before it."""
+    global _heard
+    notice = hub.current().latest(c.TOPIC).get("price")
+    if notice is not None and notice.seq > _heard:
+        _heard = notice.seq
+        board.memory.doubt()
 
 
 def _renew() -> None:

@@ -74,7 +74,7 @@ class CoinsQuery(StrictQuery):
 
 
 class CsvQuery(CoinsQuery):
-    format = serializers.ChoiceField(
+    format = serializers.ChoiceField(  # type: ignore[assignment]
         choices=["csv"], required=False, error_messages={"invalid_choice": "Allowed: csv."}
     )
 

@@ -66,6 +66,10 @@ class Memory:
         """Seconds since the last look at Valkey."""
         return time.monotonic() - self.checked
 
+    def doubt(self) -> None:
+        """Look at Valkey before the next answer."""
+        self.checked = float("-inf")
+
     def forget(self) -> None:
         self.held, self.checked = None, float("-inf")
 

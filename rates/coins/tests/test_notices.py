@@ -1,6 +1,7 @@
 """``coins:changed``: what is told under each key."""
 
 import json
+from typing import cast
 
 import pytest
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def told():
     """Key to the data of the newest notice."""
-    raw = valkey.client().hgetall(c.KEY_NOTICES)
+    raw = cast("dict[bytes, bytes]", valkey.client().hgetall(c.KEY_NOTICES))
     return {key.decode(): json.loads(messages.decode(value).data) for key, value in raw.items()}
 
 

@@ -1,0 +1,116 @@
+"""The pages of top coins in a real browser: live, sorted, searched, drawn, usable by keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from demo.simulators.coins import CoinMarket
+from rates.coins.tests.market import listing, put_rows
+from tests.e2e.test_quality import WIDTHS, problems
+
+PATHS = ("/coins/", "/coins/liquidity/", "/coins/BTC/", "/coins/?limit=all")
+
+
+def put_market(**prices):
+    """Serve the simulated market, with these prices instead of its own."""
+    market = CoinMarket(7)
+    market.clock = 0
+    service = market.services["coinmarketcap"]
+    rows = []
+    for rank, coin, price in market._rows(service, 0, 120):
+        hour, day, week = (str(change) for change in market._changes(coin))
+        rows.append(
+            listing(
+                coin.symbol,
+                rank,
+                prices.get(coin.symbol, f"{price:.10f}".rstrip("0")),
+                name=coin.name,
+                change_1h=hour,
+                change_24h=day,
+                change_7d=week,
+                market_cap=f"{price * coin.supply:.2f}",
+                volume_24h=f"{market._volume(coin, price):.2f}",
+            )
+        )
+    return put_rows(rows)
+
+
+@pytest.fixture
+def market(desk):
+    return put_market()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_and_nothing_is_complained_of(market, tab, theme, width):
+    options = {"color_scheme": theme, "viewport": WIDTHS[width], "reduced_motion": "reduce"}
+    opened = tab("/healthz", **options)
+    for path in PATHS[:3]:
+        opened.page.goto(path)
+        assert problems(opened.page) == [], path
+        assert opened.violations() == []
+        wide = opened.page.evaluate("document.documentElement.scrollWidth")
+        assert wide == WIDTHS[width]["width"], path
+    assert opened.complaints == []
+
+
+def test_a_new_price_arrives_without_reloading(market, tab):
+    page = tab("/coins/").page
+    expect(page.locator("[data-status-link]")).to_have_attribute("data-connection", "live")
+    page.evaluate("window.same = true")
+    put_market(BTC="84400.5")
+    expect(page.locator('[data-symbol="BTC"] [data-cell="price"]')).to_have_text("$84,400.5")
+    assert page.evaluate("window.same")
+
+
+def test_search_watchlist_and_sorting(market, tab):
+    page = tab("/coins/").page
+    shown = page.locator("[data-coins] tbody tr:visible")
+    page.fill("[data-coins-search]", "ether")
+    expect(shown).to_have_count(3)
+    expect(page.locator("[data-coins-count]")).to_have_text("3 of 50 coins")
+    page.fill("[data-coins-search]", "")
+    page.click('[data-symbol="XRP"] [data-star]')
+    page.check("[data-coins-watched] input")
+    expect(shown).to_have_count(1)
+    page.reload()
+    expect(page.locator('[data-symbol="XRP"] [data-star]')).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.click("th[data-sort=change_24h] button")
+    first = page.locator("[data-coins] tbody tr").first.get_attribute("data-change_24h")
+    last = page.locator("[data-coins] tbody tr").last.get_attribute("data-change_24h")
+    assert float(first) > float(last)
+
+
+def test_the_limit_is_kept_from_page_to_page(market, tab):
+    page = tab("/coins/").page
+    page.click(".coins__limits a:has-text('10'):not(:has-text('100'))")
+    expect(page.locator("[data-coins] tbody tr")).to_have_count(10)
+    page.click("text=Liquidity")
+    expect(page).to_have_url(re.compile(r"/coins/liquidity/\?limit=10$"))
+    expect(page.locator(".coins-plot__mark")).to_have_count(10)
+
+
+def test_marks_are_told_on_hover_and_by_arrow_keys(market, tab):
+    page = tab("/coins/liquidity/").page
+    page.locator(".coins-plot__mark[tabindex='0']").focus()
+    tip = page.locator("[data-plot-tip]")
+    expect(tip).to_contain_text("Bitcoin (BTC): market cap $1.69 T")
+    page.keyboard.press("ArrowRight")
+    expect(tip).to_contain_text("Ethereum (ETH)")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/coins/ETH/$"))
+
+
+def test_the_converter_counts_in_whole_digits(market, tab):
+    page = tab("/coins/").page
+    page.click("[data-coins-convert]")
+    page.fill("[data-coins-amount]", "2.5")
+    expect(page.locator("[data-coins-worth]")).to_have_text("210,899.53")
+
+
+def test_pages_are_there_without_scripts(market, tab):
+    page = tab("/coins/liquidity/", java_script_enabled=False).page
+    expect(page.locator("tr[data-point]")).to_have_count(50)
