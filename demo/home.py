@@ -6,6 +6,7 @@
 `state.json`              live addresses and process ids, only while `make up` runs
 `lock`                    held by the supervisor as long as it lives
 `postgres/`, `valkey/`    the data of the embedded servers
+`chain/`                  the local chain's state, its accounts and tokens
 ========================  =====================================================================
 """
 
@@ -55,6 +56,10 @@ class Home:
     @property
     def valkey(self) -> Path:
         return self.root / "valkey"
+
+    @property
+    def chain(self) -> Path:
+        return self.root / "chain"
 
     def create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ nothing is embedded.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -14,10 +15,35 @@ import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from demo import leftovers, servers
+from demo import chain_node, leftovers, servers
 from demo.home import DemoError, Home
 
 DEFAULT_PORT = 8000
+# What needs no key; their operators ask for little traffic.
+PUBLIC_CHAINS: list[dict[str, object]] = [
+    {
+        "id": 1,
+        "name": "Ethereum",
+        "symbol": "ETH",
+        "rpc": ["https://ethereum-rpc.publicnode.com", "https://eth.drpc.org"],
+        "ws": "wss://ethereum-rpc.publicnode.com",
+        "block_time_ms": 12_000,
+        "reorg_depth": 64,
+        "multicall": chain_node.MULTICALL,
+        "explorer": "https://etherscan.io",
+    },
+    {
+        "id": 8453,
+        "name": "Base",
+        "symbol": "ETH",
+        "rpc": ["https://base-rpc.publicnode.com", "https://mainnet.base.org"],
+        "ws": "wss://base-rpc.publicnode.com",
+        "block_time_ms": 2_000,
+        "reorg_depth": 256,
+        "multicall": chain_node.MULTICALL,
+        "explorer": "https://basescan.org",
+    },
+]
 
 
 def prepare(home: Home, environment: Mapping[str, str]) -> dict[str, str]:
@@ -27,6 +53,7 @@ def prepare(home: Home, environment: Mapping[str, str]) -> dict[str, str]:
         for name in leftovers.end(home):
             print(f"Ended {name}, which an earlier run left behind.")
         values = settle(home.read_env(), home, environment)
+        values |= chains(home.read_env(), values, environment)
         check_web_port(int(values["PORT"]))
         home.write_env(values)
     return values
@@ -67,6 +94,42 @@ def settle(old: Mapping[str, str], home: Home, environment: Mapping[str, str]) -
             # The simulators take any key; the sources that need one are not asked without.
             values[f"{name.upper()}_API_KEY"] = "simulated"
     return values
+
+
+def chains(
+    old: Mapping[str, str], settled: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """The chains to follow: the public ones, or a local one where its node can be had."""
+    if environment.get("QUAYSIDE_CHAINS"):
+        return {}
+    if settled["QUAYSIDE_SOURCES"] == "live":
+        return {"QUAYSIDE_CHAINS": _compact(PUBLIC_CHAINS)}
+    problem = chain_node.install()
+    if problem:
+        print(f"No local chain: {problem}.")
+        return {}
+    taken = {urlsplit(settled[name]).port or 0 for name in ("DATABASE_URL", "REDIS_URL")}
+    taken |= {int(settled["SIMULATORS_PORT"]), int(settled["PORT"])}
+    port = _port(int(old.get("CHAIN_PORT", 0)) or None, taken)
+    return {"CHAIN_PORT": str(port), "QUAYSIDE_CHAINS": _compact([local_chain(port)])}
+
+
+def local_chain(port: int) -> dict[str, object]:
+    """The local chain as ``QUAYSIDE_CHAINS`` names it."""
+    return {
+        "id": chain_node.CHAIN_ID,
+        "name": "Local chain (simulated)",
+        "symbol": "ETH",
+        "rpc": [f"http://127.0.0.1:{port}"],
+        "ws": f"ws://127.0.0.1:{port}",
+        "block_time_ms": chain_node.BLOCK_SECONDS * 1000,
+        "reorg_depth": 64,
+        "multicall": chain_node.MULTICALL,
+    }
+
+
+def _compact(entries: list[dict[str, object]]) -> str:
+    return json.dumps(entries, separators=(",", ":"))
 
 
 def web_port(environment: Mapping[str, str]) -> int:

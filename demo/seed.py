@@ -13,13 +13,18 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import roles
 from accounts.services.roles import Role
-from demo import history
+from balances.models import Chain, Watch
+from balances.services import rollback, watches
+from balances.sources import sync_chains
+from demo import chain_genesis, chain_node, history
 from demo.home import Home, write_private
 from demo.simulators.pairs import PAIRS, SimulatedPair
 from rates.models import Pair, SpreadRule
 from rates.services import spreads, versions
 
 USERNAMES = ("operator", "customer")
+# What the customer calls the accounts that it watches: the first ones of the local chain.
+WATCHED = ("Savings", "Everyday", "Trading")
 
 HOUSE_BPS = 50
 # What differs from the house default: the offset of each side, in basis points or the currency.
@@ -38,6 +43,7 @@ def seed(home: Home) -> dict[str, str]:
     add_users(credentials)
     add_pairs()
     add_spreads()
+    add_chains(home)
     if settings.SIMULATED:
         history.add_history(timezone.now())
     return credentials
@@ -95,6 +101,25 @@ def add_spreads() -> None:
         _set(None, SpreadRule.Unit.BPS, str(HOUSE_BPS), str(-HOUSE_BPS))
     for pair in Pair.objects.filter(code__in=PAIR_SPREADS, spread_rules=None):
         _set(pair, *PAIR_SPREADS[pair.code])
+
+
+def add_chains(home: Home) -> None:
+    """The configured chains; the customer watches the demo wallet's accounts on the local one.
+
+    What is known of an earlier local chain goes: it was begun anew.
+    """
+    sync_chains()
+    local = Chain.objects.filter(pk=chain_node.CHAIN_ID).first()
+    facts = chain_genesis.facts(home.chain)
+    if local is None or not facts:
+        return
+    if local.genesis_hash and f"0x{bytes(local.genesis_hash).hex()}" != facts["genesis"]:
+        rollback.forget(local.pk)
+    customer = User.objects.get(username="customer")
+    if Watch.objects.filter(owner=customer).exists():
+        return
+    for label, account in zip(WATCHED, facts["accounts"], strict=False):
+        watches.add(customer, account, label=label, group="Demo wallet")
 
 
 def _set(pair: Pair | None, unit: str, buy: str, sell: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from demo import leftovers, prepare, reset, servers
+from demo import chain_node, leftovers, prepare, reset, servers
 from demo.home import DemoError, Home, write_private
 
 
@@ -70,7 +72,46 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(home):
 def test_every_server_has_a_port_of_its_own(home):
     values = prepare.prepare(home, free())
     ports = {port_of(values, "DATABASE_URL"), port_of(values, "REDIS_URL")}
-    assert len(ports | {int(values["SIMULATORS_PORT"])}) == 3
+    assert len(ports | {int(values["SIMULATORS_PORT"]), int(values["CHAIN_PORT"])}) == 4
+
+
+def test_the_local_chain_is_told_to_every_process(home):
+    values = prepare.prepare(home, free())
+    (chain,) = json.loads(values["QUAYSIDE_CHAINS"])
+    assert (chain["id"], chain["name"]) == (31337, "Local chain (simulated)")
+    assert chain["rpc"] == [f"http://127.0.0.1:{values['CHAIN_PORT']}"]
+    assert home.read_env()["QUAYSIDE_CHAINS"] == values["QUAYSIDE_CHAINS"]
+
+
+def test_chains_that_somebody_configured_are_left_alone(home):
+    values = prepare.prepare(home, {**free(), "QUAYSIDE_CHAINS": "[]"})
+    assert not {"QUAYSIDE_CHAINS", "CHAIN_PORT"} & set(values)
+
+
+def test_without_a_node_the_chain_is_missing_and_the_rest_is_not(home, monkeypatch, capsys):
+    monkeypatch.setattr(chain_node, "find", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    values = prepare.prepare(home, free())
+    assert not {"QUAYSIDE_CHAINS", "CHAIN_PORT"} & set(values)
+    assert "No local chain: needs npm" in capsys.readouterr().out
+
+
+def test_an_installation_that_fails_says_so(home, monkeypatch, capsys):
+    monkeypatch.setattr(chain_node, "find", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+
+    def fail():
+        raise subprocess.TimeoutExpired("npm", 1)
+
+    monkeypatch.setattr(chain_node, "npm_ci", fail)
+    prepare.prepare(home, free())
+    assert "No local chain: npm could not install it (TimeoutExpired)" in capsys.readouterr().out
+
+
+def test_live_sources_follow_public_chains(home):
+    values = prepare.prepare(home, {**free(), "SOURCES": "live"})
+    assert [chain["id"] for chain in json.loads(values["QUAYSIDE_CHAINS"])] == [1, 8453]
+    assert "CHAIN_PORT" not in values
 
 
 def test_live_sources_leave_the_exchange_at_its_own_address(home):

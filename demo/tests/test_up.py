@@ -23,7 +23,10 @@ from demo.leftovers import RUN_MARKER
 
 pytestmark = pytest.mark.xdist_group("up")
 DEADLINE = 120.0
-PROCESSES = {"postgres", "valkey", "simulators", "web", "worker", "beat", "feed", "supervisor"}
+PROCESSES = {
+    *("postgres", "valkey", "simulators", "anvil", "traffic"),
+    *("web", "worker", "beat", "feed", "chain", "supervisor"),
+}
 
 
 class Desk:
@@ -135,7 +138,60 @@ def test_a_second_start_and_a_reset_are_refused_while_it_runs(desk):
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["valkey", "postgres", "web", "feed"])
+def rpc(desk, method, *params):
+    """What the local chain answers, None while its node is away."""
+    question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    try:
+        return httpx.post(desk.state()["chain_rpc"], json=question, trust_env=False).json()[
+            "result"
+        ]
+    except (httpx.TransportError, KeyError):
+        return None
+
+
+def head(desk):
+    with psycopg.connect(desk.state()["database"]) as database:
+        found = database.execute("SELECT head_number, state FROM balances_chain WHERE id = 31337")
+        return found.fetchone() or (None, "")
+
+
+def follows(desk, number):
+    """Whether the follower has applied a block above ``number``."""
+    applied, state = head(desk)
+    return state == "ok" and applied is not None and applied > number
+
+
+def test_a_local_chain_runs_is_used_and_followed(desk):
+    assert rpc(desk, "eth_chainId") == hex(31337)
+    first = int(rpc(desk, "eth_blockNumber"), 16)
+    desk.until(lambda: follows(desk, first))
+    with psycopg.connect(desk.state()["database"]) as database:
+        many = "SELECT count(*) > 0 FROM balances_{} WHERE chain_id = 31337"
+        desk.until(lambda: database.execute(many.format("tx")).fetchone() == (True,))
+        desk.until(lambda: database.execute(many.format("transfer")).fetchone() == (True,))
+
+
+def test_the_customer_watches_accounts_that_hold_something(desk):
+    held = """
+        SELECT count(DISTINCT w.address_id), count(DISTINCT b.token_id)
+        FROM balances_watch w JOIN balances_balance b USING (address_id)
+        JOIN accounts_user u ON u.id = w.owner_id
+        WHERE u.username = 'customer' AND b.value > 0
+    """
+    with psycopg.connect(desk.state()["database"], autocommit=True) as database:
+        desk.until(lambda: database.execute(held).fetchone() == (3, 4))
+
+
+def test_a_chain_killed_with_9_goes_on_where_it_was_and_is_followed_on(desk):
+    genesis, first = rpc(desk, "eth_getBlockByNumber", "0x0", False)["hash"], desk.pid("anvil")
+    os.kill(first, signal.SIGKILL)
+    desk.until(lambda: desk.pid("anvil") not in (None, first) and rpc(desk, "eth_chainId"))
+    assert rpc(desk, "eth_getBlockByNumber", "0x0", False)["hash"] == genesis
+    reached = head(desk)[0]
+    desk.until(lambda: follows(desk, reached))
+
+
+@pytest.mark.parametrize("name", ["valkey", "postgres", "web", "feed", "chain", "traffic"])
 def test_a_process_killed_with_9_comes_back(desk, name):
     first = desk.pid(name)
     os.kill(first, signal.SIGKILL)

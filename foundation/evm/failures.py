@@ -53,6 +53,7 @@ _WORDS: Final[list[tuple[Kind, re.Pattern[str]]]] = [
         _words(
             r"archive|missing trie node|state .{0,80}not available|no state available"
             r"|historical state|pruned|state is not available|required historical"
+            r"|block ?out ?of ?range"
         ),
     ),
     (

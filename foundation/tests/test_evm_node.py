@@ -183,6 +183,7 @@ def test_an_error_of_json_rpc_under_another_status_is_read():
         (-32000, "required historical state unavailable", "no_archive"),
         (4444, "historical state for block 5 is pruned", "no_archive"),
         (-32002, "project ID does not have access to archive state", "no_archive"),
+        (-32602, "BlockOutOfRangeError: block height is 9 but requested was 5", "no_archive"),
         (-32002, "", "no_archive"),
         (-32601, "the method debug_traceBlockByHash does not exist/is not available", "no_method"),
         (-32000, "unsupported method", "no_method"),

@@ -20,7 +20,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from demo import history, seed, servers, static
+from demo import chain_genesis, chain_node, history, seed, servers, static
 from demo.home import DemoError, Home, write_private
 from demo.leftovers import RUN_MARKER
 from demo.supervisor import SYSTEM, Log, Program, Supervisor, programs_of
@@ -58,6 +58,8 @@ class Desk:
         self.embeds_valkey = prepared["REDIS_URL"] == settings.REDIS_URL
         self.port = int(prepared["PORT"])
         self.web = f"http://127.0.0.1:{self.port}"
+        self.chain_port = prepared.get("CHAIN_PORT", "")
+        self.anvil = chain_node.find() if self.chain_port else None
         programs = [*self._servers(), *self._simulators()]
         programs += programs_of(settings.BASE_DIR / "Procfile", stage=PROCESSES)
         self.log = Log(program.name for program in programs)
@@ -93,6 +95,8 @@ class Desk:
             await asyncio.to_thread(
                 servers.initialise_postgres, self.home.postgres, password=password
             )
+        if self.anvil:
+            await asyncio.to_thread(chain_genesis.initialise, self.home.chain, self.anvil)
         self.supervisor.start(SERVERS)
         await asyncio.to_thread(servers.wait_for_postgres, self.database)
         await asyncio.to_thread(servers.wait_for_valkey, settings.REDIS_URL)
@@ -140,10 +144,26 @@ class Desk:
     def _simulators(self) -> list[Program]:
         if settings.SOURCES != "simulated":
             return []
+        return [*self._market(), *self._chain()]
+
+    def _market(self) -> list[Program]:
         port = self.settings["SIMULATORS_PORT"]
         walk = ("--seed", str(history.SEED))
         command = (sys.executable, "-m", "demo.simulators", "--port", port, *walk)
         return [Program("simulators", command, SIMULATORS)]
+
+    def _chain(self) -> list[Program]:
+        if not self.anvil:
+            return []
+        run, folder = (sys.executable, "-m"), self.home.chain
+        node = (*run, "demo.chain_node", str(folder), self.chain_port)
+        facts = str(folder / chain_genesis.FACTS)
+        traffic = (*run, "demo.chain_traffic", str(self.chain_rpc), facts)
+        return [Program("anvil", node, SIMULATORS), Program("traffic", traffic, PROCESSES)]
+
+    @property
+    def chain_rpc(self) -> str | None:
+        return f"http://127.0.0.1:{self.chain_port}" if self.anvil else None
 
     def _write_state(self) -> None:
         simulated = settings.SOURCES == "simulated"
@@ -154,6 +174,7 @@ class Desk:
             "simulators": f"http://127.0.0.1:{self.settings['SIMULATORS_PORT']}"
             if simulated
             else None,
+            "chain_rpc": self.chain_rpc,
             "pids": {"supervisor": os.getpid(), **self.supervisor.pids},
         }
         write_private(self.home.state_file, json.dumps(state, indent=2))
@@ -173,6 +194,9 @@ class Desk:
         took = time.monotonic() - self.began
         self._say(f"Quayside {settings.VERSION} is up after {took:.1f} s, {source}.")
         self._say(f"  rates    {self.web}/rates/")
+        self._say(
+            f"  chain    {self.web}/chain/" if settings.CHAINS else "  chain    missing: no node"
+        )
         self._say(f"  admin    {self.web}/admin/")
         self._say(f"  API      {self.web}/api/docs")
         self._say(f"  status   {self.web}/status")
