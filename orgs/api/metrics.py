@@ -47,7 +47,7 @@ class TopOrgSerializer(serializers.Serializer[Any]):
     )
     id = serializers.IntegerField()
     name = serializers.CharField()
-    slug = serializers.CharField()
+    slug = serializers.CharField(allow_null=True)
     actions = serializers.IntegerField()
     lastActiveAt = serializers.DateTimeField(allow_null=True)
 

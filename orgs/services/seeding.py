@@ -118,7 +118,7 @@ def organisations(
 
 
 def _name(rng: random.Random, number: int) -> str:
-    first = RARE[number % 2] if number % 10_000 == 7 else rng.choice(FIRST)
+    first = RARE[number // 10_000 % 2] if number % 10_000 == 7 else rng.choice(FIRST)
     second = rng.choice(SECOND)
     if rng.random() < 0.5:
         return f"{first} {second} {rng.choice(ENDINGS)}"

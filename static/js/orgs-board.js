@@ -255,9 +255,13 @@ function drawRow(item, index) {
   }
   const name = cellOf("th", "");
   name.scope = "row";
-  const link = name.appendChild(document.createElement("a"));
-  link.href = `/orgs/${item.slug}/`;
-  link.textContent = item.name;
+  if (item.slug) {
+    const link = name.appendChild(document.createElement("a"));
+    link.href = `/orgs/${item.slug}/`;
+    link.textContent = item.name;
+  } else {
+    name.textContent = item.name;
+  }
   const rank = item.rank === null ? "\u2013" : numbers.format(item.rank);
   row.append(cellOf("td", rank, "num"), name, cellOf("td", numbers.format(item.actions), "num"));
   row.append(activeCell(item.lastActiveAt));
