@@ -23,6 +23,7 @@ from accounts.services import roles, tokens
 from accounts.services.roles import Role
 from config import asgi
 from rates.coins.tests.market import put
+from orgs.tests.companies import make_org
 from rates.tests.desk import make_house_default, make_pair
 from rates.tests.quotes import message, publish
 
@@ -111,6 +112,8 @@ def ids(people):
     make_house_default()
     publish(message(), age=-3600)  # it stays fresh for as long as this takes
     put("BTC")
+    # Nobody's of the table: the desk sees it, others do not.
+    make_org("Quay Union")
     return {
         "pair": pair.pk,
         "user": User.objects.get(username="customer").pk,
