@@ -15,3 +15,7 @@ token_revoked = Signal()
 # Sent while a user's data are put together, with user_id (int). A receiver returns its own
 # sections, a name to plain values each.
 user_exported = Signal()
+
+# Sent inside the transaction that blots a closed account out while its row has to stay, with user_id
+# (int). A receiver deletes what it keeps of the user; where the row goes, the database does that.
+user_blotted_out = Signal()

@@ -9,7 +9,12 @@ from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from accounts.signals import wallet_linked, wallet_unlinked
+from accounts.signals import (
+    user_blotted_out,
+    user_exported,
+    wallet_linked,
+    wallet_unlinked,
+)
 from balances import tasks
 from balances.services import watches
 from balances.signals import work_queued
@@ -25,6 +30,16 @@ def watch_wallet(user_id: int, address: str, **kwargs: Any) -> None:
 @receiver(wallet_unlinked)
 def leave_wallet(user_id: int, address: str, **kwargs: Any) -> None:
     watches.unprove(user_id, address)
+
+
+@receiver(user_exported)
+def give_watches(user_id: int, **kwargs: Any) -> dict[str, Any]:
+    return {"watches": watches.exported(user_id)}
+
+
+@receiver(user_blotted_out)
+def forget_user(user_id: int, **kwargs: Any) -> None:
+    watches.forget(user_id)
 
 
 @receiver(work_queued)

@@ -16,6 +16,7 @@ from django.db.models.deletion import Collector
 from accounts.constants import EventKind
 from accounts.models import ApiToken, SecurityEvent, User
 from accounts.services import devices, security_log
+from accounts.signals import user_blotted_out
 from foundation.errors import Conflict, NotFound
 
 logger = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ def _anonymise(user: User) -> None:
     # Blotted out, not deleted: the log of somebody who set prices stays, without where and what.
     SecurityEvent.objects.filter(user=user).update(ip=None, agent="", detail="")
     _delete_belongings(user)
+    user_blotted_out.send(sender=User, user_id=user.pk)
     user.groups.clear()
     user.user_permissions.clear()
     user.username = f"deleted-{user.pk}"

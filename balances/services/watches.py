@@ -10,9 +10,10 @@ from django.db import transaction
 
 from accounts.models import User
 from balances.constants import balances_topic
-from balances.models import Address, Chain, Watch
+from balances.models import Address, Chain, TokenPreference, Watch
 from balances.querysets import WatchQuerySet
 from balances.services import addresses, seeding
+from balances.services.amounts import address_text
 from balances.signals import work_queued
 from foundation.errors import Conflict, InvalidInput, NotFound
 from live import control
@@ -28,6 +29,17 @@ OWN: Final = ("label", "group", "colour", "notify")
 def of(user: Any) -> WatchQuerySet:
     """The user's watches, oldest first, with address and chain. Nobody has none."""
     return Watch.objects.visible_to(user).for_display()
+
+
+def exported(user_id: int) -> list[dict[str, Any]]:
+    """The user's watches as plain values, for them to take away."""
+    names = ("label", "group", "colour", "hidden", "notify", "proven", "added_at")
+    rows = Watch.objects.filter(owner=user_id).for_display()
+    return [
+        {"address": address_text(bytes(row.address.raw)), "chain_id": row.chain_id}
+        | {name: getattr(row, name) for name in names}
+        for row in rows
+    ]
 
 
 def get(user: Any, watch_id: int) -> Watch:
@@ -118,6 +130,12 @@ def unprove(user_id: int, address: str) -> None:
         else:
             watch.delete()
             _hang_up(user_id, watch.address)
+
+
+def forget(user_id: int) -> None:
+    """The account is closed: nothing tells any more whom its owner watched."""
+    Watch.objects.filter(owner=user_id).delete()
+    TokenPreference.objects.filter(owner=user_id).delete()
 
 
 def _seeded(raw: bytes) -> Address:
