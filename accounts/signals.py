@@ -16,6 +16,6 @@ token_revoked = Signal()
 # sections, a name to plain values each.
 user_exported = Signal()
 
-# Sent inside the transaction that blots a closed account out while its row has to stay, with user_id
-# (int). A receiver deletes what it keeps of the user; where the row goes, the database does that.
+# Sent inside the transaction that blots out a closed account whose row has to stay, with user_id
+# (int). A receiver deletes what it keeps of the user; of rows that go the database takes care.
 user_blotted_out = Signal()
