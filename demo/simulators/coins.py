@@ -255,10 +255,10 @@ class CoinMarket:
             rows[0]["quote"] = [quote] if path.startswith("/v3") else {"USD": quote}
             rows[0]["symbol"] = "ETH"
         credits = -(-limit // 200)
-        status = _status(0, None) | {"credit_count": 0 if keyless else credits}
+        told = _status(0, None) | {"credit_count": 0 if keyless else credits}
         if keyless:
-            status |= {"error_code": "0", "error_message": "SUCCESS", "elapsed": "14"}
-        return Answer(200, {"status": status, "data": rows})
+            told |= {"error_code": "0", "error_message": "SUCCESS", "elapsed": "14"}
+        return Answer(200, {"status": told, "data": rows})
 
     def _cmc_row(self, rank: int, coin: Coin, price: float, *, as_list: bool) -> dict[str, Any]:
         hour, day, week = self._changes(coin)
