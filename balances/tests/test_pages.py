@@ -318,6 +318,18 @@ def test_the_portfolios_queries_do_not_grow_with_what_is_watched(ann, chain, coi
     assert counted[0] == counted[1] <= 16
 
 
+def test_many_addresses_are_pages_and_the_total_is_of_all(ann, coin, monkeypatch):
+    monkeypatch.setattr("balances.views.portfolio.CARDS", 2)
+    quote_ether()
+    for number in range(1, 6):
+        ledger.hold(ledger.make_address(number), coin, 10**18)
+        watches.add(ann.user, ledger.raw(number))
+    first, last = (ann.get("/balances/", {"page": page}) for page in ("1", "3"))
+    assert [len(re.findall("data-watch=", r.content.decode())) for r in (first, last)] == [2, 1]
+    assert "Total 421,799.25 USD" in text_of(first)
+    assert "Page 3 of 3; the total is of all." in text_of(last)
+
+
 def test_looking_up_leads_to_the_address_in_its_one_spelling(ann, chain):
     given = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
     response = ann.get("/balances/", {"address": f" {given} "})

@@ -18,7 +18,7 @@ const LONGEST_DELAY_MS = 30_000;
 const FAILURES_BEFORE_SSE = 3;
 const REASONS = /_/g;
 // After these a topic of one's own is not asked for again: the answer would be the same.
-const FINAL = new Set(["not_signed_in", "signed_out", "permission_denied", "permission_withdrawn", "unknown_topic"]);
+const FINAL = new Set(["not_signed_in", "signed_out", "permission_denied", "unknown_topic"]);
 const bar = document.querySelector("[data-connection]");
 const since = document.querySelector("[data-connection-since]");
 const links = document.querySelectorAll("[data-status-link]");
@@ -123,7 +123,11 @@ class Line {
     for (const topic of [...this.topics.values()]) {
       if (named && topic.topic !== named) continue;
       topic.tell("refused", error);
-      if (topic.personal && FINAL.has(error.code)) this.remove(topic);
+      // One reason to hear it is gone; whether there is another is for the server to say.
+      if (error.code === "permission_withdrawn") this.ask(topic);
+      if (!topic.personal || !FINAL.has(error.code)) continue;
+      this.remove(topic);
+      topic.tell("connection", { live: false, lastHeard: this.lastHeard });
     }
   }
 

@@ -143,6 +143,23 @@ def test_the_portfolio_follows_its_addresses(as_user, held, coin, user):
     expect(page.locator("[data-watch] [data-f=amount]")).to_have_text("6.000000")
 
 
+def test_a_watch_that_is_removed_leaves_the_open_page_alive(as_user, held, coin, user):
+    watch = watches.add(user, ONE)
+    page = live(as_user(PAGE).page)
+    watches.remove(user, watch.pk)
+    tell(held, coin, 6 * 10**18)
+    expect(page.locator(f"{NATIVE} [data-f=amount]")).to_have_text("6.000000")
+
+
+def test_a_session_that_ends_is_told_on_the_pages_that_are_open(as_user, held):
+    page = live(as_user(PAGE).page)
+    other = page.context.new_page()
+    other.goto("/account/")
+    other.get_by_role("button", name="Sign out here").click()
+    expect(page.locator(".connection")).to_be_visible()
+    expect(page.locator("[data-address].is-lost")).to_be_visible()
+
+
 def test_an_edit_that_is_open_is_not_closed_by_a_new_balance(as_user, held, coin, user):
     watches.add(user, ONE, label="Treasury")
     page = live(as_user("/balances/").page)
