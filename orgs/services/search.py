@@ -32,7 +32,8 @@ TRIGRAM: Final = re.compile(r"[A-Za-z0-9]{3}")
 
 SETTINGS: Final = """
 SELECT set_config('synchronize_seqscans', 'off', true),
-    set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)
+    set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true),
+    set_config('work_mem', '64MB', true)
 """
 SLUG: Final = "(SELECT o.slug FROM orgs_organisation o WHERE o.id = s.id)"
 BY_RANK: Final = """
@@ -57,7 +58,7 @@ SELECT rank, id, name, actions, last_active_at, {slug} FROM (
             AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d) LIMIT {upto}) b)
     UNION ALL
     (SELECT NULL, id, name, actions, last_active_at FROM orgs_board_delta
-     WHERE NOT gone AND {match} ORDER BY actions DESC, id LIMIT {upto})
+     WHERE NOT gone AND {like} ORDER BY actions DESC, id LIMIT {upto})
 ) s ORDER BY actions DESC, id LIMIT {rows} OFFSET {skip}
 """
 COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM {board} WHERE {match} LIMIT {most}) s"
@@ -66,7 +67,7 @@ SELECT count(*) FROM (
     (SELECT 1 FROM {board} b WHERE {match}
         AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d) LIMIT {most})
     UNION ALL
-    (SELECT 1 FROM orgs_board_delta WHERE NOT gone AND {match} LIMIT {most})) s
+    (SELECT 1 FROM orgs_board_delta WHERE NOT gone AND {like} LIMIT {most})) s
 """
 COUNT_EXACTLY: Final = "SELECT count(*) FROM {board} WHERE {match}"
 DELTA: Final = """
@@ -219,6 +220,7 @@ def _read_rows(board: BoardCopy, term: str, skip: int, rows: int, *, fresh: bool
             FRESH,
             board=board.table,
             match=_match(term),
+            like=_like(term),
             skip=skip,
             rows=rows,
             upto=skip + rows,
@@ -251,28 +253,30 @@ def _total(now: State, term: str, *, fresh: bool) -> tuple[int, bool]:
     if not term:
         came = now.delta.born - now.delta.gone if now.delta.size <= boards.MAX_DELTA else 0
         return now.board.total + came, False
-    statement = COUNT_FRESH if fresh else COUNT
-    counted = _select(statement, board=now.board.table, match=_match(term), most=COUNTED + 1)
+    words = {"board": now.board.table, "match": _match(term), "most": COUNTED + 1}
+    counted = _select(COUNT_FRESH, **words, like=_like(term)) if fresh else _select(COUNT, **words)
     found: int = counted[0][0]
     return min(found, COUNTED), found > COUNTED
 
 
 def _match(term: str) -> sql.Composable:
-    """The condition on ``name_lc``, spelled so that one of the two indexes serves it."""
-    if not term:
-        return sql.SQL("true")
+    """The condition on ``name_lc`` of a copy, spelled so that one of its two indexes serves it."""
+    if len(term) < 2 or TRIGRAM.search(term):
+        return _like(term)
     lowered = sql.SQL("lower({})").format(sql.Literal(term))
-    escaped = re.sub(r"([\\%_])", r"\\\1", term)
-    like = sql.SQL("name_lc LIKE {}").format(
-        sql.SQL("lower({})").format(sql.Literal(f"%{escaped}%"))
-    )
-    if len(term) == 1 or TRIGRAM.search(term):
-        return like
     bigrams = sql.SQL("orgs_bigrams(name_lc) @> orgs_bigrams({})").format(lowered)
-    # Lower case may be longer than what was typed, so LIKE stays wherever it costs nothing.
+    # Two letters are one bigram; lower case of others may be longer than what was typed.
     if len(term) == 2 and term.isascii():
         return bigrams
-    return sql.SQL("{} AND {}").format(bigrams, like)
+    return sql.SQL("{} AND {}").format(bigrams, _like(term))
+
+
+def _like(term: str) -> sql.Composable:
+    """The condition where no index is: on what changed since the copy was made."""
+    if not term:
+        return sql.SQL("true")
+    escaped = re.sub(r"([\\%_])", r"\\\1", term)
+    return sql.SQL("name_lc LIKE lower({})").format(sql.Literal(f"%{escaped}%"))
 
 
 def _select(statement: str, **words: Any) -> list[Any]:
