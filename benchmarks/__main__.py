@@ -12,6 +12,9 @@ from typing import Any
 
 from benchmarks import api, build, chain_follow, desk, page, report, scenarios, targets, wallet
 from benchmarks.children import CannotRun, can_pin, raise_file_limit
+from benchmarks.coins import measure as measure_coins
+from benchmarks.coins import show as show_coins
+from benchmarks.coins import verdicts as coin_verdicts
 from benchmarks.contenders import PLAIN_WS, SOCKETIO, Contender, quayside
 from benchmarks.database import manage, postgres
 from benchmarks.push import Row, Scenario
@@ -101,6 +104,14 @@ def board(run: Run) -> None:
     run.found.verdicts += targets.page_verdicts(row, listed)
 
 
+def top_coins(run: Run) -> None:
+    with desk.desk(run.database) as running:
+        rows, refresh = measure_coins(running, seconds=run.seconds, runs=min(run.options.runs, 3))
+    show_coins(rows, refresh)
+    run.keep("Top coins", [*rows, refresh])
+    run.found.verdicts += coin_verdicts(rows, refresh)
+
+
 def sign_in(run: Run) -> None:
     row = wallet.measure(run.database)
     report.wallet_table(row)
@@ -122,6 +133,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "path": path,
     "http": http,
     "page": board,
+    "coins": top_coins,
     "wallet": sign_in,
     "follow": follow,
 }
