@@ -10,7 +10,18 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import api, build, chain_follow, desk, page, report, scenarios, targets, wallet
+from benchmarks import (
+    api,
+    build,
+    chain,
+    chain_follow,
+    desk,
+    page,
+    report,
+    scenarios,
+    targets,
+    wallet,
+)
 from benchmarks.children import CannotRun, can_pin, raise_file_limit
 from benchmarks.coins import measure as measure_coins
 from benchmarks.coins import show as show_coins
@@ -119,6 +130,13 @@ def sign_in(run: Run) -> None:
     run.found.verdicts += targets.wallet_verdicts(row)
 
 
+def read_chain(run: Run) -> None:
+    rows = chain.measure(runs=4 if run.options.quick else 20)
+    chain.show(rows)
+    run.keep("Reading balances from a node", rows)
+    run.found.verdicts += chain.verdicts(rows)
+
+
 def follow(run: Run) -> None:
     row = chain_follow.measure(run.database)
     chain_follow.show(row)
@@ -135,6 +153,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "page": board,
     "coins": top_coins,
     "wallet": sign_in,
+    "chain": read_chain,
     "follow": follow,
 }
 

@@ -73,7 +73,9 @@ def _begin(node: Node) -> dict[str, Any]:
         node.call("anvil_setBalance", account, hex(wei))
     known = json.loads(_CONTRACTS.read_text())
     tokens = {
-        plan.symbol: _issue(node, known["DemoToken"]["bytecode"], plan, accounts, drawn)
+        plan.symbol: issue(
+            node, known["DemoToken"]["bytecode"], plan, accounts[-1], accounts, drawn
+        )
         for plan in PLANS
     }
     # What strangers send unasked: pages must know how to hide it.
@@ -87,10 +89,15 @@ def _begin(node: Node) -> dict[str, Any]:
     return {"genesis": genesis, "accounts": accounts, "tokens": tokens}
 
 
-def _issue(
-    node: Node, code: str, plan: DemoTokenPlan, accounts: list[str], drawn: random.Random
+def issue(
+    node: Node,
+    code: str,
+    plan: DemoTokenPlan,
+    maker: str,
+    accounts: list[str],
+    drawn: random.Random,
 ) -> str:
-    maker = accounts[-1]
+    """Deploy a token and give each account some; its address."""
     token = _deploy(node, maker, code + _constructed(plan).hex())
     for account in accounts:
         amount = drawn.randint(1, plan.most * 100) * 10 ** (plan.decimals - 2)
