@@ -1,7 +1,7 @@
 """Building the board: every organisation in the order of its actions, in numbered copies.
 
 A copy is never changed, and its rows lie on disk in rank order, so that a search takes the first
-hits it meets and stops without sorting (docs/decisions/0080). What changed since the newest copy of
+hits it meets and stops without sorting (docs/decisions/0091). What changed since the newest copy of
 all time stands in ``orgs_board_delta``, which triggers fill.
 """
 

@@ -1,7 +1,7 @@
 """Reading the board: any page, any term, and counts that stop at a thousand.
 
 Rows come in disk order, which is rank order, so no statement here sorts its hits or names an order
-inside its ``LIMIT``; three settings keep PostgreSQL from another order (docs/decisions/0080).
+inside its ``LIMIT``; three settings keep PostgreSQL from another order (docs/decisions/0091).
 """
 
 from __future__ import annotations
