@@ -19,7 +19,11 @@ from balances.tests import ledger
 from balances.tests.people import refused, signed_in, with_token
 from rates.tests.quotes import message, publish
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    # The test client is synchronous, the server is not.
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume"),
+]
 
 ONE = ledger.text(1)
 EIP55 = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
