@@ -2,6 +2,10 @@
  * Keep-alive HTTP load: N connections, one request at a time on each, for a number of seconds.
  *
  *   httpload --port P --path /x --connections N --seconds S [--header "Name: value"]...
+ *            [--method PUT] [--once 1]
+ *
+ * ### in a path is 000 to 999 in turn. With --once every connection asks a single time, and the
+ * rate is that of all answers until the last one.
  *
  * Prints one line of JSON: requests per second, latency percentiles in ms, answers by class, bytes of
  * a body, connections that broke, own CPU.
@@ -34,7 +38,14 @@ struct connection {
     char head[4096];
 };
 
-static struct { int port, connections; double seconds; const char *path; char headers[4096]; } options;
+static struct {
+    int port, connections, once;
+    double seconds;
+    const char *path, *method;
+    char headers[4096];
+} options;
+static char *slot; /* of the three digits in the request */
+static unsigned turn;
 static char request[8192], chunk[CHUNK];
 static size_t request_size;
 static uint32_t *histogram;
@@ -59,6 +70,12 @@ static int ask(struct connection *c) {
     c->asked = now_ns();
     c->held = 0;
     c->body = -1;
+    if (slot) {
+        unsigned number = turn++ % 1000;
+        slot[0] = (char)('0' + number / 100);
+        slot[1] = (char)('0' + number / 10 % 10);
+        slot[2] = (char)('0' + number % 10);
+    }
     return send(c->fd, request, request_size, MSG_NOSIGNAL) == (ssize_t)request_size ? 0 : -1;
 }
 
@@ -85,7 +102,7 @@ static int finish(struct connection *c, int64_t now) {
     int64_t bucket = (now - c->asked) / BUCKET_NS;
     histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
     answers++;
-    return ask(c);
+    return options.once ? 0 : ask(c);
 }
 
 static int take(struct connection *c, const char *data, size_t size, int64_t now) {
@@ -133,6 +150,7 @@ static double quantile(double share) {
 
 static void read_options(int argc, char **argv) {
     options.path = "/";
+    options.method = "GET";
     options.connections = 16;
     options.seconds = 3;
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -140,14 +158,17 @@ static void read_options(int argc, char **argv) {
         size_t used = strlen(options.headers);
         if (!strcmp(name, "--port")) options.port = atoi(value);
         else if (!strcmp(name, "--path")) options.path = value;
+        else if (!strcmp(name, "--method")) options.method = value;
+        else if (!strcmp(name, "--once")) options.once = atoi(value);
         else if (!strcmp(name, "--connections")) options.connections = atoi(value);
         else if (!strcmp(name, "--seconds")) options.seconds = atof(value);
         else if (!strcmp(name, "--header"))
             snprintf(options.headers + used, sizeof options.headers - used, "%s\r\n", value);
         else { fprintf(stderr, "httpload: unknown option %s\n", name); exit(2); }
     }
-    request_size = (size_t)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n",
-                                    options.path, options.port, options.headers);
+    request_size = (size_t)snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n",
+                                    options.method, options.path, options.port, options.headers);
+    slot = strstr(request, "###");
 }
 
 static void print_result(double passed, double cpu) {
@@ -168,7 +189,7 @@ int main(int argc, char **argv) {
         if (open_connection(&all[i]) < 0) broken++;
     int64_t began = now_ns(), end = began + (int64_t)(options.seconds * 1e9);
     double cpu = cpu_seconds();
-    while (now_ns() < end && broken < options.connections) {
+    while (now_ns() < end && (options.once ? (int)answers : 0) + broken < options.connections) {
         int count = epoll_wait(poller, events, 256, 20);
         for (int i = 0; i < count; i++) {
             struct connection *c = events[i].data.ptr;

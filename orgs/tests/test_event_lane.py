@@ -20,6 +20,7 @@ from uvicorn import Server
 
 from config import asgi
 from config.serve import listen, server_config
+from foundation.errors import RateLimited, Unavailable
 from live import hub, topics
 from orgs import fastlane
 from orgs.constants import ACCEPTED_DAYS
@@ -240,7 +241,7 @@ def test_a_commit_that_takes_too_long_refuses_the_next(monkeypatch):
         # Taken, then begun.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        with pytest.raises(group_commit.RateLimited):
+        with pytest.raises(RateLimited):
             await group.count(single())
         await first
 
@@ -255,7 +256,7 @@ def test_a_lost_database_is_a_503_and_the_next_event_finds_it_again(monkeypatch)
     )
 
     async def scenario(group):
-        with pytest.raises(group_commit.Unavailable) as lost:
+        with pytest.raises(Unavailable) as lost:
             await group.count(single())
         assert (lost.value.status, lost.value.retry_after) == (503, 1)
         monkeypatch.setattr(group_commit, "connection_options", options)
@@ -269,7 +270,7 @@ def test_a_lost_database_is_a_503_and_the_next_event_finds_it_again(monkeypatch)
         pid = group._connection.info.backend_pid
         await asyncio.to_thread(end_session, pid)
         outcomes = [await count_all(group, [single()]) for _ in range(2)]
-        assert isinstance(outcomes[0][0], group_commit.Unavailable)
+        assert isinstance(outcomes[0][0], Unavailable)
         assert outcomes[1] == [None]
 
     grouped(scenario)

@@ -1,0 +1,214 @@
+"""What the event stream takes: ``python -m benchmarks.ingest``.
+
+The server has one core, clients and PostgreSQL the other; every figure is durable before its
+answer. Beside ours stands what the replaced service does, as it was measured on such a machine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Final
+
+import httpx
+import psycopg
+
+from benchmarks import build
+from benchmarks.children import (
+    CLIENT_CORE,
+    SERVER_CORE,
+    CannotRun,
+    Child,
+    free_port,
+    pinned,
+    raise_file_limit,
+    wait_for_port,
+)
+from benchmarks.contenders import environment, valkey
+from benchmarks.database import manage, postgres
+from benchmarks.desk import percentiles
+from benchmarks.report import table
+from orgs.services.ids import new_id
+
+PATH: Final = "/v1/events/bench-###.example/delivered"
+CROWD: Final = 10_000
+CALLS: Final = 12
+CALL: Final = 5_000
+DOMAINS, USERS = 1_000_000, 1_000_000
+MAKE_KEY: Final = """
+from orgs.tests.events import an_organisation
+org, secret = an_organisation("Bench")
+print(org.pk, secret)
+"""
+
+
+@dataclass(frozen=True)
+class IngestRow:
+    """Events a second; p50, p95 and p99 in ms of what one answer takes."""
+
+    work: str
+    events_per_s: float
+    p50: float
+    p95: float
+    p99: float
+    counted: int
+    acknowledged: int
+    reference: str
+
+
+@dataclass(frozen=True)
+class Web:
+    port: int
+    database: str
+    org: int
+    secret: str
+
+    def counted(self, question: str) -> int:
+        with psycopg.connect(self.database) as connection:
+            row = connection.execute(question).fetchone()
+        return int(row[0] or 0) if row else 0
+
+
+MAIL_COUNTED: Final = "SELECT sum(delivered + bounced) FROM orgs_mail_domain"
+ACTIONS_COUNTED: Final = "SELECT sum(actions) FROM orgs_org_day"
+
+
+@contextmanager
+def web(database: str) -> Iterator[Web]:
+    """The web process alone on its core, its single-event door open. Raises ``CannotRun``."""
+    with valkey() as url:
+        port = free_port()
+        env = {
+            **environment(port=port, valkey=url, database=database),
+            "QUAYSIDE_OPEN_ENDPOINTS": "events",
+            "THROTTLE_EVENTS": "100000000/min",
+        }
+        words = manage(database, "shell", "--no-imports", "-c", MAKE_KEY, valkey=url).split()
+        command = [sys.executable, "-m", "config.serve"]
+        with Child(command, core=SERVER_CORE, env=env, name="web") as child:
+            wait_for_port(child, port)
+            yield Web(port, database, int(words[-2]), words[-1])
+
+
+def singles(running: Web, *, connections: int, seconds: float, once: bool = False) -> IngestRow:
+    """Single PUTs over 1,000 domains: as many as go, or each connection one, all at once."""
+    before = running.counted(MAIL_COUNTED)
+    command = [str(build.load_client("httpload")), "--port", str(running.port), "--path", PATH]
+    command += ["--method", "PUT", "--connections", str(connections), "--seconds", str(seconds)]
+    command += ["--once", "1"] if once else []
+    done = subprocess.run(pinned(command, CLIENT_CORE), capture_output=True, text=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout)
+    # What was under way when the clock stopped is committed a moment later.
+    time.sleep(1)
+    name = f"{connections:,} PUTs at once" if once else f"PUT, {connections} connections"
+    reference = "2,352/s, 105 counted" if once else "1,416/s, 1.3 % lost"
+    return IngestRow(
+        name,
+        told["requests_per_s"],
+        told["p50"],
+        told["p95"],
+        told["p99"],
+        running.counted(MAIL_COUNTED) - before,
+        told["ok"],
+        reference,
+    )
+
+
+def bulk(running: Web, *, kind: str, writers: int) -> IngestRow:
+    """Calls of 5,000 events, packed beforehand, by so many writers at once."""
+    question = MAIL_COUNTED if kind == "mail" else ACTIONS_COUNTED
+    make = _mail if kind == "mail" else _action
+    chance = Random(7)
+    bodies = [_packed(running, chance, make) for _ in range(CALLS * writers)]
+    before = running.counted(question)
+    began = time.monotonic()
+    with ThreadPoolExecutor(writers) as threads:
+        took = list(threads.map(lambda body: _post(running, body), bodies))
+    passed = time.monotonic() - began
+    sent = len(bodies) * CALL
+    cuts = percentiles(took)
+    name = f"{kind}, {CALL:,} a call, {writers} writers"
+    reference = "100,000/s, P95 200 ms (asked)" if kind == "mail" else "60,000/s (asked)"
+    times = (cuts["p50"], cuts["p95"], cuts["p99"])
+    return IngestRow(
+        name, sent / passed, *times, running.counted(question) - before, sent, reference
+    )
+
+
+def _packed(running: Web, chance: Random, make: Callable[[Web, Random], dict[str, Any]]) -> bytes:
+    ts = datetime.now(tz=UTC).isoformat().replace("+00:00", "Z")
+    events = [{**make(running, chance), "event_id": new_id(), "ts": ts} for _ in range(CALL)]
+    return gzip.compress(json.dumps(events).encode(), 1)
+
+
+def _mail(running: Web, chance: Random) -> dict[str, Any]:
+    # Squared, so that some domains get most of it.
+    number = int(chance.random() ** 2 * DOMAINS)
+    return {"kind": "delivered", "domain": f"d{number}.example"}
+
+
+def _action(running: Web, chance: Random) -> dict[str, Any]:
+    return {"kind": "action", "org": running.org, "user": 1 + chance.randrange(USERS), "name": "x"}
+
+
+def _post(running: Web, body: bytes) -> float:
+    """Milliseconds until the answer."""
+    headers = {
+        "Authorization": f"Bearer {running.secret}",
+        "Content-Type": "application/json",
+        "Content-Encoding": "gzip",
+    }
+    url = f"http://127.0.0.1:{running.port}/api/v1/events"
+    began = time.monotonic()
+    answer = httpx.post(url, content=body, headers=headers, timeout=60, trust_env=False)
+    if answer.status_code != 202:
+        raise CannotRun(f"Events were refused: {answer.status_code} {answer.text[:300]}")
+    return (time.monotonic() - began) * 1000
+
+
+def measure(database: str, *, seconds: float) -> list[IngestRow]:
+    with web(database) as running:
+        return [
+            *(singles(running, connections=n, seconds=seconds) for n in (50, 256)),
+            singles(running, connections=CROWD, seconds=60, once=True),
+            *(bulk(running, kind=kind, writers=n) for kind in ("mail", "action") for n in (1, 2)),
+        ]
+
+
+def ingest_table(rows: list[IngestRow]) -> None:
+    heads = ("events", "events/s", "p50", "p95", "p99 ms", "counted/acknowledged", "reference")
+    lines = [
+        [
+            row.work,
+            f"{row.events_per_s:,.0f}",
+            *(f"{value:.1f}" for value in (row.p50, row.p95, row.p99)),
+            f"{row.counted:,}/{row.acknowledged:,}",
+            row.reference,
+        ]
+        for row in rows
+    ]
+    table("Events, durable before the answer", heads, lines)
+
+
+def main() -> int:
+    raise_file_limit()
+    try:
+        with postgres() as database:
+            ingest_table(measure(database, seconds=5))
+    except CannotRun as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""``kill -9`` of the web process and of PostgreSQL under load: what was acknowledged is counted.
+
+Servers of the test's own, since those that the other tests share do not wait for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from demo import servers
+from orgs.services import ids
+from orgs.tests.events import mail
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 90.0
+SENDERS, SINGLES, CALLS, CALL = 8, 60, 6, 100
+# Seconds between two kills.
+PAUSE = 0.4
+
+
+class Machine:
+    """A PostgreSQL and a web process, each of which can be killed and started again."""
+
+    def __init__(self, home):
+        self.home, self.data = home, home / "postgres"
+        self.database_port, self.port = servers.free_port(), servers.free_port()
+        password = secrets.token_hex(8)
+        servers.let_traverse(home / "x")
+        servers.initialise_postgres(self.data, password=password)
+        self.url = (
+            f"postgresql://{servers.POSTGRES_USER}:{password}"
+            f"@127.0.0.1:{self.database_port}/postgres"
+        )
+        self.env = {
+            **os.environ,
+            "DATABASE_URL": self.url,
+            "DATABASE_POOL_SIZE": "4",
+            "PORT": str(self.port),
+            "QUAYSIDE_OPEN_ENDPOINTS": "events",
+            "LOG_LEVEL": "CRITICAL",
+        }
+        self.running = {}
+        self.secret = ""
+
+    def start(self, name):
+        if name == "postgres":
+            command = servers.postgres_command(self.data, port=self.database_port)
+            owner = servers.run_as(servers.system_user())
+            options = {"cwd": self.data, **owner}
+        else:
+            command, options = [sys.executable, "-m", "config.serve"], {"cwd": ROOT}
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self.env, **options
+            )
+
+    def kill(self, name):
+        self.running[name].send_signal(signal.SIGKILL)
+        self.running[name].wait()
+
+    def keep(self, name):
+        """Start until it stays: the killed one's children may hold its memory for a moment."""
+        deadline = time.monotonic() + DEADLINE
+        while self.running[name].poll() is not None:
+            assert time.monotonic() < deadline, f"{name} does not start"
+            self.start(name)
+            time.sleep(0.3)
+
+    def manage(self, *arguments):
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def read(self, question):
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(question).fetchall()
+
+
+@pytest.fixture
+def machine(tmp_path_factory):
+    made = Machine(tmp_path_factory.mktemp("machine"))
+    try:
+        made.start("postgres")
+        servers.wait_for_postgres(made.url)
+        made.manage("migrate", "--verbosity", "0")
+        made.secret = made.manage("shell", "--no-imports", "-c", MAKE_KEY).split()[-1]
+        made.start("web")
+        yield made
+    finally:
+        # In the order in which they need each other, and without waiting for open sessions.
+        for name, kindly in (("web", signal.SIGTERM), ("postgres", signal.SIGINT)):
+            child = made.running.get(name)
+            if child is not None:
+                child.send_signal(kindly)
+                child.wait(timeout=20)
+
+
+MAKE_KEY = """
+from orgs.tests.events import an_organisation
+print(an_organisation()[1])
+"""
+
+
+async def until_answered(client, method, path, **request):
+    """Repeat a request until it is acknowledged."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            answer = await client.request(method, path, **request)
+            if answer.status_code in (202, 204):
+                return
+            assert answer.status_code in (429, 500, 503), answer.text
+        except httpx.TransportError:
+            # Killed before it could say whether.
+            pass
+        assert time.monotonic() < deadline, "it was never acknowledged"
+        await asyncio.sleep(0.05)
+
+
+async def send(machine, singles, calls, plain):
+    """Everything with ids until acknowledged; what has none once. Returns acknowledged ones."""
+    acknowledged = 0
+    header = {"Authorization": f"Bearer {machine.secret}", "Content-Type": "application/json"}
+
+    async def keyed(client, domain, key):
+        path = f"/v1/events/{domain}/delivered"
+        await until_answered(client, "PUT", path, headers={"Idempotency-Key": key})
+
+    async def call(client, events):
+        body = json.dumps(events).encode()
+        await until_answered(client, "POST", "/api/v1/events", content=body, headers=header)
+
+    async def once(client, domain):
+        nonlocal acknowledged
+        try:
+            answer = await client.put(f"/v1/events/{domain}/bounced")
+        except httpx.TransportError:
+            return
+        acknowledged += answer.status_code == 204
+
+    async def one_sender(client, number):
+        for turn in range(SINGLES):
+            await keyed(client, *singles[number * SINGLES + turn])
+            await once(client, plain)
+            if turn % (SINGLES // CALLS) == 0 and turn // (SINGLES // CALLS) < CALLS:
+                await call(client, calls[number * CALLS + turn // (SINGLES // CALLS)])
+
+    base = f"http://127.0.0.1:{machine.port}"
+    limits = httpx.Limits(max_connections=SENDERS)
+    async with httpx.AsyncClient(base_url=base, trust_env=False, limits=limits, timeout=10) as c:
+        await asyncio.gather(*(one_sender(c, number) for number in range(SENDERS)))
+    return acknowledged
+
+
+def disturb(machine, ended):
+    """Kill one, then the other, as long as there is load; let both live in the end."""
+    for name in ["web", "postgres", "web", "postgres"]:
+        if ended.wait(PAUSE):
+            return
+        machine.kill(name)
+        machine.keep(name)
+        # Time to come back, and to take some events.
+        ended.wait(4 * PAUSE)
+
+
+def test_what_is_acknowledged_is_counted_once_whoever_is_killed(machine):
+    singles = [(f"s{number % 50}.example", ids.new_id()) for number in range(SENDERS * SINGLES)]
+    calls = [
+        [mail(f"b{number % 50}.example") for number in range(CALL)] for _ in range(SENDERS * CALLS)
+    ]
+    ended = threading.Event()
+    killer = threading.Thread(target=disturb, args=[machine, ended])
+    killer.start()
+    try:
+        acknowledged = asyncio.run(send(machine, singles, calls, "plain.example"))
+    finally:
+        ended.set()
+        killer.join()
+    counted = {
+        domain: (delivered, bounced)
+        for domain, delivered, bounced in machine.read("SELECT * FROM orgs_mail_domain")
+    }
+    # Without an id, an event whose answer was lost may have been counted.
+    bounced = counted.pop("plain.example")[1]
+    assert acknowledged <= bounced <= SENDERS * SINGLES
+    sent = Counter(domain for domain, _ in singles)
+    sent.update(event["domain"] for call in calls for event in call)
+    assert counted == {domain: (number, 0) for domain, number in sent.items()}
+    assert machine.read("SELECT count(*) FROM orgs_mail_event") == [(sum(sent.values()),)]
