@@ -119,6 +119,14 @@ def test_a_token_is_judged_by_django(web):
     assert refused.status_code == 401
 
 
+def test_a_header_that_comes_twice_is_judged_by_django(web):
+    tag = web.get(URL).headers["etag"]
+    twice = [("if-none-match", '"other"'), ("if-none-match", tag), ("accept", "*/*")]
+    answer = web.get(URL, headers=twice)
+    assert not is_fast(answer)
+    assert answer.status_code == 304
+
+
 def test_what_is_held_is_not_sent_again(web):
     web.get(URL)
     tag = web.get(URL).headers["etag"]

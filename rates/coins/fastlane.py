@@ -11,8 +11,9 @@ import gzip
 import json
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import prometheus_client
 from django.db import connections
@@ -21,7 +22,7 @@ from foundation.conditional import matches
 from foundation.errors import RateLimited, envelope
 from live import hub
 from live.limits import client_address
-from live.scopes import Scope, arrived_securely, header
+from live.scopes import Scope, arrived_securely
 from rates import fastlane as lane
 from rates.coins import constants as c
 from rates.coins.services import board
@@ -37,12 +38,16 @@ PATHS: Final = frozenset({LISTS, *FILES})
 # Different questions that are remembered, and how long what they are told by may be.
 KEPT: Final = 256
 LONGEST: Final = 300
+PLAN: Final = "quayside.coins"
+READ: Final = frozenset({b"accept", b"accept-encoding", b"authorization", b"if-none-match"})
+EMPTY: Final = {"type": "http.response.body", "body": b""}
 LIMIT: Final = re.compile(rb"[1-9][0-9]{0,2}")
 CONTENT_TYPES: Final = {"json": b"application/json", "csv": b"text/csv; charset=utf-8"}
 
 window = lane.Window()
 _asked: dict[tuple[str, bytes, str], Asked | None] = {}
-_headers: tuple[tuple[int, int], Headers] | None = None
+_answers: dict[tuple[Asked, bool], Answer] = {}
+_answers_of = (0, 0)  # the version and the second that they are of
 _packed: dict[tuple[int, Asked], bytes] = {}
 _renewal: asyncio.Task[None] | None = None
 _heard = 0
@@ -51,43 +56,96 @@ _heard = 0
 def takes(scope: Scope) -> bool:
     """Whether this door answers; if not, Django does."""
     _heed_notices()
-    return (
-        scope["method"] in ("GET", "HEAD")
-        and header(scope, b"authorization") is None
-        and arrived_securely(scope)
-        and board.memory.held is not None
-        and board.memory.age < SERVED
-        and asked(scope) is not None
-    )
+    if scope["method"] not in ("GET", "HEAD") or board.memory.held is None:
+        return False
+    if board.memory.age >= SERVED or not arrived_securely(scope):
+        return False
+    given = _given(scope)
+    if given is None or b"authorization" in given:
+        return False
+    wanted = asked(scope, given)
+    if wanted is None:
+        return False
+    scope[PLAN] = (wanted, given)
+    return True
 
 
 async def coins(scope: Scope, receive: Any, send: Any) -> None:
     """Answer a request that ``takes`` accepted."""
     _renew()
-    ready, wanted = board.memory.held, asked(scope)
+    ready = board.memory.held
+    wanted, given = scope[PLAN]
     assert ready is not None
-    assert wanted is not None
     if wait := window.wait(client_address(scope), time.monotonic()):
         await _throttle(scope, send, wait)
         return
+    encodings = given.get(b"accept-encoding")
+    packed = encodings is not None and lane.takes_gzip(encodings.decode("latin-1"))
+    answer = _answer(ready, wanted, packed=packed)
+    held = given.get(b"if-none-match")
+    if held is not None and matches(held.decode("latin-1"), answer.etag):
+        _counter(scope["path"], 304).inc()
+        await send(answer.unchanged)
+        await send(EMPTY)
+    else:
+        _counter(scope["path"], 200).inc()
+        await send(answer.start)
+        await send(EMPTY if scope["method"] == "HEAD" else answer.body)
+
+
+class Answer(NamedTuple):
+    """What is sent for one question in one second, made once."""
+
+    etag: str
+    start: dict[str, Any]
+    body: dict[str, Any]
+    unchanged: dict[str, Any]
+
+
+def _answer(ready: board.Ready, wanted: Asked, *, packed: bool) -> Answer:
+    global _answers_of
+    key = (ready.shown.version, int(time.time()))
+    if _answers_of != key:
+        _answers_of = key
+        _answers.clear()
+    found = _answers.get((wanted, packed))
+    if found is None:
+        if len(_answers) >= KEPT:
+            _answers.clear()
+        found = _answers[wanted, packed] = _make(ready, wanted, key, packed=packed)
+    return found
+
+
+def _make(ready: board.Ready, wanted: Asked, key: tuple[int, int], *, packed: bool) -> Answer:
     content, etag = ready.body(wanted)
-    headers = [*_shared(ready), (b"vary", b"Accept, Accept-Encoding")]
-    packed = lane.takes_gzip(header(scope, b"accept-encoding"))
+    texts = board.headers(ready.shown, datetime.fromtimestamp(key[1], UTC))
+    shared = [(name.lower().encode(), value.encode()) for name, value in texts.items()]
     # Other bytes under a strong tag would be a lie.
-    headers.append((b"etag", (f"W/{etag}" if packed else etag).encode()))
-    if matches(header(scope, b"if-none-match"), etag):
-        await _send(scope, send, 304, b"", headers)
-        return
-    headers.append((b"content-type", CONTENT_TYPES[wanted.format]))
+    tag = (b"etag", (f"W/{etag}" if packed else etag).encode())
+    shared += [tag, (b"vary", b"Accept, Accept-Encoding"), (b"x-content-type-options", b"nosniff")]
+    own = [(b"content-type", CONTENT_TYPES[wanted.format])]
     if packed:
         content = _pack((ready.shown.version, wanted), content)
-        headers.append((b"content-encoding", b"gzip"))
-    await _send(scope, send, 200, content, headers)
+        own.append((b"content-encoding", b"gzip"))
+    own.append((b"content-length", b"%d" % len(content)))
+    return Answer(
+        etag,
+        {"type": "http.response.start", "status": 200, "headers": [*shared, *own]},
+        {"type": "http.response.body", "body": content},
+        {"type": "http.response.start", "status": 304, "headers": shared},
+    )
 
 
-def asked(scope: Scope) -> Asked | None:
+def _given(scope: Scope) -> dict[bytes, bytes] | None:
+    """The headers that matter here; ``None`` where one comes twice, which is Django's affair."""
+    pairs = [pair for pair in scope["headers"] if pair[0] in READ]
+    given = dict(pairs)
+    return given if len(given) == len(pairs) else None
+
+
+def asked(scope: Scope, given: Mapping[bytes, bytes]) -> Asked | None:
     """What is asked for, or ``None`` where Django must judge it."""
-    accept = header(scope, b"accept") or ""
+    accept = given.get(b"accept", b"").decode("latin-1")
     key = (scope["path"], scope["query_string"], accept)
     if len(accept) > LONGEST or len(key[1]) > LONGEST:
         return None
@@ -153,17 +211,6 @@ def _look() -> None:
         connections.close_all()
 
 
-def _shared(ready: board.Ready) -> Headers:
-    """The headers that every answer of this second has."""
-    global _headers
-    key = (ready.shown.version, int(time.time()))
-    if _headers is None or _headers[0] != key:
-        texts = board.headers(ready.shown, datetime.fromtimestamp(key[1], UTC))
-        made = [(name.lower().encode(), value.encode()) for name, value in texts.items()]
-        _headers = (key, [*made, (b"x-content-type-options", b"nosniff")])
-    return _headers[1]
-
-
 def _pack(key: tuple[int, Asked], content: bytes) -> bytes:
     if key not in _packed:
         if len(_packed) >= board.MEMOISED:
@@ -176,17 +223,11 @@ async def _throttle(scope: Scope, send: Any, wait: int) -> None:
     plural = "" if wait == 1 else "s"
     text = f"Request was throttled. Expected available in {wait} second{plural}."
     body = json.dumps(envelope(RateLimited.code, text), separators=(",", ":")).encode()
-    headers = [(b"retry-after", b"%d" % wait), (b"content-type", CONTENT_TYPES["json"])]
-    await _send(scope, send, 429, body, headers)
-
-
-async def _send(scope: Scope, send: Any, status: int, body: bytes, headers: Headers) -> None:
-    _counter(scope["path"], status).inc()
-    if status != 304:
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
-    shown = b"" if scope["method"] == "HEAD" else body
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": shown})
+    headers: Headers = [(b"retry-after", b"%d" % wait), (b"content-type", CONTENT_TYPES["json"])]
+    headers.append((b"content-length", b"%d" % len(body)))
+    _counter(scope["path"], 429).inc()
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 _counters: dict[tuple[str, int], prometheus_client.Counter] = {}
