@@ -3,7 +3,7 @@ this one replaces. Paths end without a slash."""
 
 from django.urls import path
 
-from orgs.api import organisations
+from orgs.api import organisations, own_metrics
 from orgs.api.domains import DomainView, VerdictView
 from orgs.api.events import EventsView, EventView
 from orgs.api.metrics import DauView, TopOrgsView
@@ -25,10 +25,10 @@ urlpatterns = [
     path("orgs/<slug:slug>/domains/<str:name>", organisations.DomainView.as_view()),
     path("orgs/<slug:slug>/keys", organisations.KeysView.as_view()),
     path("orgs/<slug:slug>/keys/<int:key_id>", organisations.KeyView.as_view()),
-    path("orgs/<slug:slug>/metrics", organisations.HeadlineView.as_view()),
-    path("orgs/<slug:slug>/days", organisations.DaysView.as_view()),
-    path("orgs/<slug:slug>/lifecycle", organisations.LifecycleView.as_view()),
-    path("orgs/<slug:slug>/retention", organisations.RetentionView.as_view()),
+    path("orgs/<slug:slug>/metrics", own_metrics.HeadlineView.as_view()),
+    path("orgs/<slug:slug>/days", own_metrics.DaysView.as_view()),
+    path("orgs/<slug:slug>/lifecycle", own_metrics.LifecycleView.as_view()),
+    path("orgs/<slug:slug>/retention", own_metrics.RetentionView.as_view()),
 ]
 
 # From the root. The service itself, and the challenge it answers, name them differently.
