@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 ROOT = settings.BASE_DIR
-APPS = ("config", "demo", "rates", "accounts", "live", "foundation")
+APPS = ("config", "demo", "balances", "orgs", "rates", "accounts", "live", "foundation")
 VAGUE = {"utils", "helpers", "common", "misc"}
 LONGEST_MODULE = 400
 
@@ -56,7 +56,9 @@ def test_no_module_is_called_by_what_it_is_not():
 
 
 def test_no_module_is_too_long_to_read():
-    long = [path for path in sources() if len(path.read_text().splitlines()) > LONGEST_MODULE]
+    # The settings are one file on purpose (DESIGN, section 3).
+    read = [path for path in sources() if path != ROOT / "config" / "settings.py"]
+    long = [path for path in read if len(path.read_text().splitlines()) > LONGEST_MODULE]
     assert long == []
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("up")
 DEADLINE = 120.0
 PROCESSES = {
     *("postgres", "valkey", "simulators", "anvil", "traffic"),
-    *("web", "worker", "beat", "feed", "chain", "supervisor"),
+    *("web", "worker", "backfill", "beat", "feed", "chain", "supervisor"),
 }
 
 
