@@ -173,3 +173,42 @@ def test_a_new_address_is_read_at_the_tip(anvil, chain, nodes, follow):
     seeding.seed(chain, Address.objects.get(), nodes)
     assert held(chain, ALICE).value == 9
     assert Chain.objects.get().watch_seq == 1
+
+
+def test_a_block_that_touches_without_changing_leaves_no_point_but_a_fresher_age(
+    anvil, chain, nodes, follow
+):
+    follow()
+    seeding.watch_addresses([ALICE])
+    pay(anvil, ALICE, 7)
+    follow()
+    before = held(chain, ALICE)
+    pay(anvil, ALICE, 0)
+    follow()
+    row = held(chain, ALICE)
+    assert BalancePoint.objects.count() == 1
+    assert (row.version, row.block_number) == (before.version, before.block_number + 1)
+
+
+def test_coin_that_a_contract_passes_on_is_seen_by_its_trace_alone(anvil, chain, nodes, follow):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    target = bytes(12) + ALICE
+    forwarder = anvil.deploy("Forwarder", target)
+    follow()
+    anvil.send({"to": forwarder, "value": hex(9)})
+    name = wire.head(nodes).hash
+    assert apply_block(chain.pk, name, nodes, traced=True) == Outcome.APPLIED
+    assert held(chain, ALICE).value == 9
+    point = BalancePoint.objects.get()
+    assert (point.source, point.kind) == ("trace", "exact")
+    assert Coverage.objects.get().complete
+
+
+def test_fees_are_read_where_they_are_asked_for(anvil, chain, nodes, follow):
+    follow()
+    receipt = pay(anvil, ALICE, 7)
+    apply_block(chain.pk, wire.head(nodes).hash, nodes, receipts=True)
+    tx = Tx.objects.get()
+    fee = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+    assert (tx.fee, tx.ok) == (fee, True)

@@ -27,6 +27,7 @@ from balances.services import blocks, cells, holes, rollback, seeding
 from balances.services.blocks import Outcome, apply_block
 from balances.services.catching_up import CatchUp, Halted, HeadMoved
 from balances.tests.simulated_chain import TOKENS, SimulatedChain
+from foundation.evm import multicall
 
 PEOPLE = [bytes([number]) * 20 for number in range(1, 6)]
 DEPTH = 12
@@ -103,7 +104,7 @@ STEP = st.one_of(
 
 
 class Winding(TestCase):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(st.integers(0, 2**32), st.lists(STEP, max_size=14))
     def test_the_tables_end_as_if_the_last_form_had_been_the_only_one(self, seed, steps):
         with pytest.MonkeyPatch.context() as patched:
@@ -299,4 +300,26 @@ def test_an_import_of_addresses_during_a_block_costs_one_more_look(
     monkeypatch.setattr(cells, "read", add_meanwhile)
     assert apply_block(1, simulated.head.hash, NODES) == Outcome.APPLIED
     assert Balance.objects.filter(address__raw=stranger).exists()
+    assert wrong_values(simulated) == []
+
+
+def test_a_reading_that_failed_in_a_block_that_was_taken_back_ended_nothing(
+    simulated, catch_up, monkeypatch
+):
+    simulated.mine(3, transfers=30)
+    answers = simulated._balances
+
+    def fail(nodes, name, asked, **options):
+        values = answers(nodes, name, asked, **options)
+        return [None] * len(asked) if name == simulated.line[4].hash else values
+
+    with monkeypatch.context() as patched:
+        patched.setattr(multicall, "balances", fail)
+        catch_up.advance()
+    assert Coverage.objects.filter(to_block=3).exists()
+    assert not Coverage.objects.filter(to_block__lt=3).exists()
+    # Above block 2 everything is another branch, and the failure is no part of it.
+    simulated.reorganise(2, transfers=30)
+    settle(catch_up)
+    assert set(Coverage.objects.values_list("from_block", "to_block")) == {(1, None)}
     assert wrong_values(simulated) == []
