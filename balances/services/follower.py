@@ -6,26 +6,24 @@ follower lives. A follower needs no announcements: it polls, and so notices when
 
 from __future__ import annotations
 
-import asyncio
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from balances.models import Chain
-from balances.services import publishing, seeding
+from balances.services import announcements, publishing, seeding
+from balances.services.announcements import Ears, Pulse, running
 from balances.services.catching_up import CatchUp, Halted, HeadMoved
 from balances.services.chain_lock import ChainLock, LockLost
 from balances.services.seeding import NoTip
 from balances.sources import Unconfigured, can_trace, nodes_for, websocket_of
 from foundation.evm import blocks as wire
-from foundation.evm import heads
 from foundation.evm.blocks import Header
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
@@ -33,9 +31,6 @@ from foundation.evm.nodes import Nodes
 logger = structlog.get_logger(__name__)
 
 BEAT_EVERY: Final = 1.0
-# Seconds without any answer, after which the chain is down; also how long a head may wait.
-PATIENCE: Final = 5.0
-LONGEST_PAUSE: Final = 5.0
 LOCK_EVERY: Final = 1.0
 RETRY_AFTER: Final = 0.5
 
@@ -52,25 +47,6 @@ class Pace:
         step = chain.block_time_ms / 1000
         poll = max(2 * step, 2.0) if announced else min(max(step / 2, 0.25), 2.0)
         return cls(poll=poll, patience=max(2 * step, 3.0))
-
-
-@dataclass
-class Pulse:
-    """What the threads tell each other. Plain attributes: each has one writer at a time."""
-
-    answered_at: float = field(default_factory=time.monotonic)
-    listening: bool = False
-    epoch: int = 1
-    number: int = 0
-
-    def answered(self) -> None:
-        self.answered_at = time.monotonic()
-
-    @property
-    def alive(self) -> bool:
-        """Whether anything was heard of the node lately. A connection that is open was heard of:
-        it is pinged."""
-        return self.listening or time.monotonic() - self.answered_at < PATIENCE
 
 
 class Follower:
@@ -226,7 +202,7 @@ class Follower:
     def _note_silence(self) -> None:
         if not self._pulse.alive:
             self._set_state(Chain.State.DOWN, "no endpoint answers")
-        elif self._behind_since and time.monotonic() - self._behind_since > PATIENCE:
+        elif self._behind_since and time.monotonic() - self._behind_since > announcements.PATIENCE:
             self._set_state(Chain.State.LAGGING, "blocks are waiting to be applied")
 
     def _set_state(self, state: str, reason: str) -> None:
@@ -255,7 +231,7 @@ class Follower:
                         self.chain_id, epoch=self._pulse.epoch, number=self._pulse.number
                     )
 
-        with _running(beat, done.set):
+        with running(beat, done.set):
             yield
 
     @contextmanager
@@ -263,78 +239,6 @@ class Follower:
         if not url:
             yield
             return
-        ears = _Ears(url, self._hear, self._pulse, silence=max(15.0, 3 * pace.poll))
-        with _running(ears.run, ears.close):
+        ears = Ears(url, self._hear, self._pulse, silence=max(15.0, 3 * pace.poll))
+        with running(ears.run, ears.close):
             yield
-
-
-class _Ears:
-    """Passes announced heads to ``hear``; a connection that fell silent is made anew."""
-
-    def __init__(
-        self, url: str, hear: Callable[[Header | None], None], pulse: Pulse, *, silence: float
-    ) -> None:
-        self._url, self._hear, self._pulse, self._silence = url, hear, pulse, silence
-        self._loop = asyncio.new_event_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._closed = threading.Event()
-
-    def run(self) -> None:
-        try:
-            self._task = self._loop.create_task(self._listen())
-            self._loop.run_until_complete(self._task)
-        except asyncio.CancelledError:
-            if not self._closed.is_set():
-                raise
-        finally:
-            self._loop.close()
-
-    def close(self) -> None:
-        self._closed.set()
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel)
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _listen(self) -> None:
-        pause = 0.0
-        while not self._closed.is_set():
-            begun = time.monotonic()
-            try:
-                await self._hear_out()
-            except (NodeError, TimeoutError) as problem:
-                logger.info("announcements ended", error=str(problem) or "silence")
-            finally:
-                self._pulse.listening = False
-            if time.monotonic() - begun > LONGEST_PAUSE:
-                pause = 0.0
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-            pause = min(max(pause * 2, 0.5), LONGEST_PAUSE)
-
-    async def _hear_out(self) -> None:
-        heard = heads.new_heads(self._url, on_subscribed=self._subscribed)
-        try:
-            while True:
-                async with asyncio.timeout(self._silence):
-                    header = await anext(heard)
-                self._hear(header)
-        finally:
-            await heard.aclose()
-
-    def _subscribed(self) -> None:
-        """Heads from here on are told; what came before is looked for now."""
-        self._pulse.listening = True
-        self._hear(None)
-
-
-@contextmanager
-def _running(target: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        end()
-        thread.join(timeout=5)

@@ -64,7 +64,7 @@ def town(anvil):
 
 
 def test_a_node_that_was_away_is_caught_up_with_without_a_gap(anvil, town, monkeypatch):
-    monkeypatch.setattr("balances.services.follower.PATIENCE", 0.5)
+    monkeypatch.setattr("balances.services.announcements.PATIENCE", 0.5)
     monkeypatch.setattr("foundation.evm.nodes.LAST_RESORT", 0.1)
     with (
         FakeNode(passing_to(anvil.url)) as node,
