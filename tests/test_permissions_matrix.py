@@ -22,8 +22,8 @@ from accounts.models import ApiToken, Scope, User
 from accounts.services import roles, tokens
 from accounts.services.roles import Role
 from config import asgi
-from rates.coins.tests.market import put
 from orgs.tests.companies import make_org
+from rates.coins.tests.market import put
 from rates.tests.desk import make_house_default, make_pair
 from rates.tests.quotes import message, publish
 

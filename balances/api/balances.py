@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from balances.api import queries, schema, tables
 from balances.api.doors import TableView
-from balances.services import activity, export, history, lookup, valuation
+from balances.services import activity, changes, export, history, lookup, valuation
 from balances.services.amounts import address_text
 from foundation.errors import NotFound
 
@@ -50,7 +50,7 @@ class HistoryView(TableView):
         if self.wants_csv(request):
             parts = export.changes(found, token, before=before)
             return self.file(f"{found}-{chain.pk}-history", parts)
-        page = history.changes(found, token, before=before, limit=asked["limit"])
+        page = changes.changes(found, token, before=before, limit=asked["limit"])
         rows = [tables.change_object(row, token) for row in page.rows]
         following = {} if page.before is None else {"before": page.before}
         return self.listed(request, "changes", rows, following)

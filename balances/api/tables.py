@@ -9,7 +9,7 @@ from balances.models import Block, Chain, Token, Tx, Watch
 from balances.services import upkeep
 from balances.services.activity import Movement
 from balances.services.amounts import address_text, hash_text, in_units
-from balances.services.history import Change
+from balances.services.changes import Change
 from balances.services.holdings import Holding
 from balances.services.valuation import Totals
 

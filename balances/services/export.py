@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from balances.models import Address, Chain, Token
-from balances.services import activity, history
+from balances.services import activity
 from balances.services.activity import Filters, Movement
 from balances.services.amounts import address_text, hash_text, in_units
-from balances.services.history import Change
+from balances.services.changes import Change
+from balances.services.changes import changes as page_of_changes
 from foundation.csv_renderer import guarded
 
 ROWS: Final = 1_000
@@ -46,7 +47,7 @@ def changes(address: Address, token: Token, *, before: int | None = None) -> Ite
     """Every change of a cell below ``before``, newest first."""
     yield _lines([CHANGES])
     while True:
-        page = history.changes(address, token, before=before, limit=ROWS)
+        page = page_of_changes(address, token, before=before, limit=ROWS)
         yield _lines(_change(row, token) for row in page.rows)
         before = page.before
         if before is None:

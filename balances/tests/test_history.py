@@ -13,7 +13,8 @@ from hypothesis.extra.django import TestCase
 from balances.constants import MAX_UINT256
 from balances.models import BackfillJob, BalancePoint, Block, RpcEndpoint, Token
 from balances.services import history
-from balances.services.history import balances_at, changes, current, series
+from balances.services.changes import changes, series
+from balances.services.history import balances_at, current
 from balances.services.holdings import Reason, State
 from balances.signals import work_queued
 from balances.tests import ledger

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from balances.constants import NATIVE
 from balances.forms import MomentForm
 from balances.models import Address, Chain, Token, TokenPreference
-from balances.services import activity, addresses, history, lookup, watches
+from balances.services import activity, addresses, changes, history, lookup, watches
 from balances.services.amounts import address_text
 from balances.services.holdings import Holding
 from balances.templatetags.chains import called
@@ -154,7 +154,7 @@ def steps(request: HttpRequest, address: str) -> HttpResponse:
     except QuaysideError as refused:
         return refusal(refused)
     found = Address.objects.filter(raw=raw).first()
-    series = [] if found is None else history.series(found, token, steps=STEPS)
+    series = [] if found is None else changes.series(found, token, steps=STEPS)
     rows = [
         [int(step.at.timestamp()), str(step.value), step.block_number, step.kind]
         for step in series

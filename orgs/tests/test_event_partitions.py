@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from orgs import tasks
-from orgs.constants import ACCEPTED_DAYS, DAYS_AHEAD, PAIR_DAYS, RAW_DAYS
+from orgs.constants import ACCEPTED_DAYS, DAYS_AHEAD, PAIR_DAYS, RAW_DAYS, MailKind
 from orgs.models import MailDomain, MailEvent
 from orgs.services import ids, ingest, partitions, recount
 from orgs.services.batches import Batch
@@ -81,7 +81,7 @@ def test_counters_outlive_the_raw_events():
     batch = Batch()
     day = NOW - timedelta(days=RAW_DAYS + 1)
     partitions.make([day.date()])
-    batch.add_mail(ids.new_id(), day.isoformat(), 1, "a.example")
+    batch.add_mail(ids.new_id(), day.isoformat(), MailKind.DELIVERED, "a.example")
     ingest.store(batch)
     partitions.drop_old(NOW)
     assert MailEvent.objects.count() == 0
@@ -95,7 +95,7 @@ def test_a_day_that_nobody_made_is_made_when_it_is_needed():
             cursor.execute(f"DROP TABLE {partitions.name_of(table, today)}")
     batch = Batch()
     batch.add_action(ids.new_id(), timezone.now().isoformat(), 1, 1, "")
-    batch.add_mail(ids.new_id(), timezone.now().isoformat(), 1, "a.example")
+    batch.add_mail(ids.new_id(), timezone.now().isoformat(), MailKind.DELIVERED, "a.example")
     assert ingest.store(batch).accepted == 2
     assert partitions.days_missing(timezone.now()) == []
 

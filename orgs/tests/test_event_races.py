@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -72,7 +72,7 @@ def test_two_writers_send_the_same_actions_twice_each():
 
 
 def ts_day(ts):
-    return timezone.datetime.fromisoformat(ts).astimezone(UTC).date()
+    return datetime.fromisoformat(ts).astimezone(UTC).date()
 
 
 def test_writers_of_mail_in_every_order_beside_single_events():
