@@ -261,7 +261,7 @@ def test_a_bomb_is_stopped_while_it_is_read(sender):
     assert refused(answer)[:2] == (413, "too_large")
 
 
-@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"[]")[:-4], b"\x1f\x8b"])
+@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"[]", mtime=0)[:-4], b"\x1f\x8b"])
 def test_broken_gzip_is_refused(sender, body):
     answer = sender(body, **{"Content-Encoding": "gzip"})
     assert refused(answer)[:2] == (400, "malformed_request")
