@@ -8,7 +8,8 @@ PYTHON ?= $(shell for name in $(PYTHONS); do $$name -c 'import sys; sys.exit(sys
 	2>/dev/null && echo $$name && exit; done; echo python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PROCESSES ?= auto
+# More than cores: half of the time is waiting for servers, sockets and browsers.
+PROCESSES ?= 4
 SOURCES ?= simulated
 
 export QUAYSIDE_DEMO := 1

@@ -32,8 +32,9 @@ def test_after_a_migration_each_role_has_what_the_apps_named(role):
     assert rights_of(role) == roles.RIGHTS[role]
 
 
-def test_customers_and_managers_begin_without_rights():
-    assert rights_of(Role.CUSTOMER) == rights_of(Role.MANAGER) == set()
+def test_customers_begin_without_rights_and_managers_only_see():
+    assert rights_of(Role.CUSTOMER) == set()
+    assert rights_of(Role.MANAGER) == {"orgs.view_organisation"}
 
 
 def test_what_an_administrator_took_away_stays_away():
@@ -62,8 +63,9 @@ def test_who_signs_up_is_a_customer(client):
 
 
 def test_seeing_is_not_acting():
-    user = User.objects.create_user("administrator")
-    roles.join(user, Role.ADMINISTRATOR)
+    user = User.objects.create_user("manager")
+    roles.join(user, Role.MANAGER)
+    assert rights_of(Role.MANAGER) <= rights_of(Role.OPERATOR)
     assert not roles.holds(User.objects.get(), Role.OPERATOR)
 
 

@@ -212,6 +212,12 @@ def ask(desk, path):
         return None
 
 
+def states(desk):
+    """In what states the pairs are, by the API."""
+    answer = ask(desk, "/api/v1/rates")
+    return {pair["state"] for pair in answer.json()["meta"].values()} if answer else set()
+
+
 def ready(desk, status):
     answer = ask(desk, "/readyz")
     return answer is not None and answer.status_code == status
@@ -228,8 +234,9 @@ def test_a_frozen_exchange_shows_within_six_seconds_everywhere_and_ends_as_fast(
     desk.until(lambda: ready(desk, 200))
     began = time.monotonic()
     httpx.post(control, json={"mode": "freeze"}, trust_env=False).raise_for_status()
-    desk.until(lambda: ready(desk, 503))
+    desk.until(lambda: states(desk) == {"stale"})
     told = time.monotonic() - began
+    assert ready(desk, 503)
     answer = ask(desk, "/api/v1/rates").json()
     page = ask(desk, "/rates/").text
     began = time.monotonic()
@@ -237,7 +244,6 @@ def test_a_frozen_exchange_shows_within_six_seconds_everywhere_and_ends_as_fast(
     desk.until(lambda: ready(desk, 200))
     # The promise is six seconds; a busy machine gets twice that before it is called broken.
     assert (told < 12, time.monotonic() - began < 12) == (True, True)
-    assert {pair["state"] for pair in answer["meta"].values()} == {"stale"}
     assert all(quote["withSpread"] is None for quote in answer["data"].values())
     assert "Stale" in page
 

@@ -158,7 +158,7 @@ def test_times_with_other_offsets_count_on_the_day_in_utc(sender):
         ({"ts": "9999-12-31T23:59:59-14:00"}, "ts"),
         ({"ts": "2026-W01-1T00:00:00Z"}, "ts"),
         ({"ts": moment(days=ACCEPTED_DAYS + 1)}, "ts"),
-        ({"ts": moment(minutes=-6)}, "ts"),
+        ({"ts": moment(minutes=-60)}, "ts"),
         ({"event_id": None}, "event_id"),
         ({"event_id": 7}, "event_id"),
         ({"event_id": "7f0a4b1e-6a51-4c0a-9a4e-0123456789ab"}, "event_id"),

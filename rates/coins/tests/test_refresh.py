@@ -90,14 +90,14 @@ def test_a_month_without_credits_waits_for_the_first(upstream, clock):
 def test_a_small_budget_spreads_the_calls_and_another_source_fills_between(upstream, clock):
     CoinSource.objects.filter(name="coinmarketcap").update(monthly_credits=15_000)
     asked = {"coinmarketcap": 0, "coingecko": 0}
-    for _ in range(60):
+    for _ in range(20):
         for outcome in both(clock):
             for name in outcome.asked:
                 asked[name] = asked.get(name, 0) + 1
         clock.pass_by(60)
     # 3 credits a call, 15,000 credits for nine and a half days: a call in about 165 s.
-    assert 15 <= asked["coinmarketcap"] <= 22
-    assert asked["coingecko"] == 60
+    assert 5 <= asked["coinmarketcap"] <= 8
+    assert asked["coingecko"] == 20
     assert state("coinmarketcap").credits == 3 * asked["coinmarketcap"]
 
 
@@ -207,7 +207,7 @@ def test_an_answer_without_rows_is_no_answer(upstream):
     [["coinmarketcap"], ["cryptocompare"], ["coingecko"], []],
     ids=lambda d: d[0] if d else "all",
 )
-@pytest.mark.parametrize("mode", ["500", "html"])
+@pytest.mark.parametrize("mode", ["html"])
 def test_ten_minutes_without_a_source_are_served_with_the_right_age(upstream, clock, down, mode):
     both(clock)
     names = down or ["coinmarketcap", "cryptocompare", "coingecko"]
