@@ -17,6 +17,6 @@ def test_a_group_reaches_the_scheduler(request):
     assert request.node.nodeid.endswith("@alone")
 
 
-def test_browser_tests_are_a_group(request):
-    browser = [item for item in request.session.items if "tests/e2e/" in item.nodeid]
-    assert all(item.nodeid.endswith("@browser") for item in browser)
+def test_browser_tests_are_two_groups(request):
+    browser = [item.nodeid for item in request.session.items if "tests/e2e/" in item.nodeid]
+    assert all(name.endswith(("@browser0", "@browser1")) for name in browser)

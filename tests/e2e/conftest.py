@@ -47,8 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            # One worker drives the browser: static files are collected and the desk started once.
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            # Two workers drive browsers: each collects static files and starts a desk once.
+            half = int(item.path.name >= "test_coins")
+            item.add_marker(pytest.mark.xdist_group(f"browser{half}"))
             if chromium() is None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
