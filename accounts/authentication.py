@@ -28,7 +28,7 @@ class TokenAuthentication(BaseAuthentication):
         try:
             token = tokens.authenticate(secret.strip())
         except Unauthenticated as refused:
-            _count_refusal(request)
+            count_refusal(request)
             raise AuthenticationFailed(refused.message, code=refused.code) from refused
         tokens.note_use(token)
         return token.user, token
@@ -37,7 +37,7 @@ class TokenAuthentication(BaseAuthentication):
         return CHALLENGE
 
 
-def _count_refusal(request: Request) -> None:
+def count_refusal(request: Request) -> None:
     """Guesses count as requests of their address; DRF's own throttles come later than this."""
     throttle = AddressThrottle()
     if not throttle.allow_request(request, None):

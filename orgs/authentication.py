@@ -7,12 +7,11 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts.authentication import CHALLENGE
+from accounts.authentication import CHALLENGE, count_refusal
 from foundation.errors import Unauthenticated
-from foundation.throttling import AddressThrottle
 from orgs.models import ApiKey
 from orgs.services import keys
 
@@ -31,20 +30,13 @@ class KeyAuthentication(BaseAuthentication):
         try:
             key = keys.authenticate(secret)
         except Unauthenticated as refused:
-            _count_refusal(request)
+            count_refusal(request)
             raise AuthenticationFailed(refused.message, code=refused.code) from refused
         keys.note_use(key)
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
-
-
-def _count_refusal(request: Request) -> None:
-    """Guesses count as requests of their address; DRF's own throttles come later than this."""
-    throttle = AddressThrottle()
-    if not throttle.allow_request(request, None):
-        raise Throttled(throttle.wait())
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

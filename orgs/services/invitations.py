@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from datetime import timedelta
@@ -17,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.tokens import digest
 from foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from orgs.models import Invitation, Membership, Organisation, OrgRole
 from orgs.services.rights import Act, require
@@ -59,7 +59,7 @@ def invite(
         org=org,
         role=role,
         email=address,
-        digest=_digest(secret),
+        digest=digest(secret),
         created_by=by,
         expires_at=timezone.now() + LIFETIME,
     )
@@ -87,7 +87,7 @@ def accept(*, user: User, secret: str) -> Membership:
     """
     invitation = None
     if FORM.fullmatch(secret):
-        found = Invitation.objects.open(timezone.now()).filter(digest=_digest(secret))
+        found = Invitation.objects.open(timezone.now()).filter(digest=digest(secret))
         invitation = found.select_for_update(of=("self",)).select_related("org").first()
     if invitation is None:
         raise NotFound("This invitation is not known, was used, or has expired.")
@@ -129,7 +129,3 @@ def _send(invitation: Invitation, by: User, link: str) -> None:
     )
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}Invitation to {invitation.org.name}"
     send_mail(subject, text, None, [invitation.email])
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("ascii")).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.tokens import digest
 from foundation.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from orgs.models import ApiKey, KeyScope, Organisation
 from orgs.services.rights import Act, require
@@ -97,11 +97,6 @@ def note_use(key: ApiKey) -> None:
         stale = ApiKey.objects.filter(pk=key.pk).last_used_before(due).order_by()
         free = stale.select_for_update(skip_locked=True, of=("self",))
         ApiKey.objects.filter(pk__in=free.values("pk")).update(last_used_at=now)
-
-
-def digest(secret: str) -> str:
-    """What is stored: 64 hex digits. 256 random bits need neither salt nor a slow hash."""
-    return hashlib.sha256(secret.encode("ascii")).hexdigest()
 
 
 def _checked_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -68,19 +69,20 @@ class Fetched:
     unreadable: int = 0
 
 
-class Adapter:
+class Adapter(ABC):
     """Asks one service. ``fetch`` blocks and raises ``SourceFailed`` only."""
 
     def __init__(self, url: str, *, key: str = "", wire: str = "v3") -> None:
         self.url, self.key, self.wire = url.rstrip("/"), key, wire
 
+    @abstractmethod
     def fetch(self, count: int) -> Fetched:
-        raise NotImplementedError
+        """The newest ``count`` rows."""
 
     @classmethod
+    @abstractmethod
     def credits(cls, count: int) -> int:
         """What one fetch of ``count`` rows costs."""
-        raise NotImplementedError
 
 
 def read_rows(rows: list[Any], read: Callable[[Any], Listing]) -> tuple[list[Listing], int]:
