@@ -35,7 +35,8 @@ def _plain_static_names(settings: Settings) -> None:
 
 
 # What migrations write and no test changes for others; making it anew would take most of the time.
-KEPT = {"django_content_type", "auth_permission"}
+# The groups stay with the rights: a role is given those rights alone that are new.
+KEPT = {"django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
 
 def _empty(self: DatabaseOperations, style: Any, tables: list[str], **options: Any) -> list[str]:

@@ -25,6 +25,8 @@ FAST = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    # Every test process is a client, and those about races open sixty connections at once.
+    "max_connections": "600",
 }
 
 

@@ -55,17 +55,24 @@ def join(user: User, role: Role) -> None:
 def settle(app: AppConfig) -> None:
     """After a migration of ``app``: the roles that it names exist and hold its rights.
 
-    Only rights that are new are given, so what an administrator took away stays away.
+    Only rights that are new are given, so what an administrator took away stays away; a group
+    that is new has all that every app named.
     """
-    named = {role: _codenames(role, app.label) for role in Role}
-    known = set(_rights_of(app).values_list("pk", flat=True))
+    known = set(_rights_of(app.label).values_list("pk", flat=True))
     # Permissions are rows that django.contrib.auth adds after us.
     create_permissions(app, verbosity=0)
-    for role, codenames in named.items():
-        if codenames:
+    for role in Role:
+        if codenames := _codenames(role, app.label):
             group, created = Group.objects.get_or_create(name=role)
-            wanted = _rights_of(app).filter(codename__in=codenames)
-            group.permissions.add(*(wanted if created else wanted.exclude(pk__in=known)))
+            if created:
+                _give_all(group, role)
+            wanted = _rights_of(app.label).filter(codename__in=codenames)
+            group.permissions.add(*wanted.exclude(pk__in=known))
+
+
+def _give_all(group: Group, role: Role) -> None:
+    for label in {right.split(".")[0] for right in RIGHTS[role]}:
+        group.permissions.add(*_rights_of(label).filter(codename__in=_codenames(role, label)))
 
 
 def make_groups() -> None:
@@ -79,5 +86,5 @@ def _codenames(role: Role, app_label: str) -> list[str]:
     return [codename for app, codename in split if app == app_label]
 
 
-def _rights_of(app: AppConfig) -> QuerySet[Permission]:
-    return Permission.objects.filter(content_type__app_label=app.label)
+def _rights_of(app_label: str) -> QuerySet[Permission]:
+    return Permission.objects.filter(content_type__app_label=app_label)
