@@ -31,8 +31,14 @@ class Simulator:
         self.port = port
         self.ws_url = f"ws://127.0.0.1:{port}/v2"
         self.rest_url = f"http://127.0.0.1:{port}"
-        # No proxy from the environment: the simulator is on this machine.
-        self._http = httpx.Client(base_url=self.rest_url, timeout=5, trust_env=False)
+        # No proxy from the environment: the simulator is on this machine. A connection is used
+        # once, for the simulator may close an idle one at the moment when it is used again.
+        self._http = httpx.Client(
+            base_url=self.rest_url,
+            timeout=5,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     def close(self) -> None:
         self._http.close()
