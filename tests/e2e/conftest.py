@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo.servers import free_port
 from foundation import valkey
@@ -28,6 +28,8 @@ from tests.e2e import wallets
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
+# A browser beside other tests on a small machine; what comes true is not waited for any longer.
+expect.set_options(timeout=15_000)
 CHROMIUM_FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
