@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from balances.models import Chain
 from balances.services.upkeep import head_age, is_still
 from foundation import valkey
+from rates.coins.services import health as coin_health
 from rates.constants import KEY_FEED, LIVE
 from rates.services import board
 
@@ -39,6 +40,8 @@ class Health:
     detail: str
     age_seconds: float | None = None
     since: datetime | None = None
+    # Whether the product cannot do its work without it. What is not needed is told all the same.
+    needed: bool = True
 
     @property
     def state(self) -> str:
@@ -109,6 +112,18 @@ def chains() -> Health:
     return Health("chains", not still, told, max(ages, default=None))
 
 
+def coins() -> Health:
+    """The list of top coins is served at any age, so an old one makes nothing unready."""
+    try:
+        found = coin_health.condition(timezone.now())
+    except DatabaseError as problem:
+        logger.warning("coins not read", error=str(problem))
+        return Health("coins", False, "the database cannot be reached", needed=False)
+    finally:
+        connection.close()
+    return Health("coins", found.fresh, found.detail, found.age_seconds, found.as_of, needed=False)
+
+
 def _trouble(chain: Chain) -> str:
     if chain.head_number is None:
         return "no block yet"
@@ -138,7 +153,10 @@ CHECKS: Final[dict[str, Check]] = {
     "migrations": migrations,
     "feed": feed,
     "chains": chains,
+    "coins": coins,
 }
+# Without these the product is still ready.
+SPARED: Final = frozenset({"coins"})
 _threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="health")
 _running: dict[str, Future[Health]] = {}
 
@@ -160,4 +178,5 @@ def _result(name: str, future: Future[Health]) -> Health:
     try:
         return future.result(timeout=PATIENCE)
     except TooSlow:
-        return Health(name, False, f"no answer within {PATIENCE:g} s")
+        needed = name not in SPARED
+        return Health(name, False, f"no answer within {PATIENCE:g} s", needed=needed)

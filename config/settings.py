@@ -383,6 +383,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 1800},
     },
+    # Does nothing once there is a list.
+    "fetch-first-coins": {
+        "task": "rates.coins.fetch_first",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 9},
+    },
     # Apart from each other, so that a slow or dead source of one never delays the other.
     "refresh-coin-prices": {
         "task": "rates.coins.refresh_prices",

@@ -39,11 +39,16 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when every part is there and prices are live, else 503; each part with its detail."""
+    """200 when every part that is needed is there and prices are live, else 503; with details."""
     found = health.report()
-    ready = all(part.ok for part in found)
+    ready = all(part.ok for part in found if part.needed)
     checks = {
-        part.name: {"ok": part.ok, "detail": part.detail, "age_seconds": part.age_seconds}
+        part.name: {
+            "ok": part.ok,
+            "needed": part.needed,
+            "detail": part.detail,
+            "age_seconds": part.age_seconds,
+        }
         for part in found
     }
     body = {"status": "ready" if ready else "not_ready", "checks": checks}

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config import health
 from foundation import valkey
+from rates.coins.services import board as coin_board
+from rates.coins.tests.market import put
 from rates.services import board, pair_book
 from rates.tests.desk import make_pair
 from rates.tests.quotes import message, publish
@@ -22,6 +25,14 @@ pytestmark = pytest.mark.django_db
 
 def checks(response):
     return {name: check["ok"] for name, check in response.json()["checks"].items()}
+
+
+@pytest.fixture(autouse=True)
+def no_coins():
+    """A process remembers the last list it served."""
+    coin_board.memory.forget()
+    yield
+    coin_board.memory.forget()
 
 
 @pytest.fixture
@@ -49,7 +60,20 @@ def test_ready_when_every_part_is_there_and_prices_are_live(client):
     response = client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     parts = ["database", "valkey", "migrations", "feed", "chains"]
-    assert checks(response) == dict.fromkeys(parts, True)
+    assert checks(response) == dict.fromkeys(parts, True) | {"coins": False}
+
+
+def test_coins_are_told_with_their_age_and_make_nothing_unready(client):
+    publish(message())
+    old = datetime.now(UTC) - timedelta(minutes=10)
+    put("BTC", "ETH", now=old)
+    response = client.get("/readyz")
+    coins = response.json()["checks"]["coins"]
+    assert (response.status_code, coins["ok"], coins["needed"]) == (200, False, False)
+    assert coins["age_seconds"] >= 600
+    assert coins["detail"] == "2 coins, prices coingecko, ranks coingecko"
+    put("BTC", "ETH")
+    assert client.get("/readyz").json()["checks"]["coins"]["ok"]
 
 
 def test_a_frozen_exchange_is_not_ready_and_says_why(client):
@@ -75,6 +99,7 @@ def test_without_valkey_the_database_still_counts_as_there(client, no_valkey):
         "migrations": True,
         "feed": False,
         "chains": True,
+        "coins": False,
     }
 
 

@@ -13,15 +13,22 @@ UNTIL_CHANGED: Final = timedelta(hours=24)
 HOLDS: Final = frozenset({Kind.KEY, Kind.PAYMENT, Kind.PLAN})
 ADDRESS_PAUSE: Final = timedelta(minutes=2)
 LONGEST_WAIT: Final = timedelta(hours=1)
+# Before the first answer there is nothing to serve, so what passes by itself is tried again sooner.
+FIRST_PAUSE: Final = timedelta(seconds=10)
+PASSES: Final = frozenset(
+    {Kind.SERVER, Kind.TIMEOUT, Kind.UNREACHABLE, Kind.NOT_JSON, Kind.SHAPE, Kind.REFUSED}
+)
 # Beat is never quite on time: what is due within this is due.
 SLACK: Final = timedelta(seconds=5)
 
 
-def next_attempt(kind: Kind, now: datetime, *, retry_after: float | None = None) -> datetime:
+def next_attempt(
+    kind: Kind, now: datetime, *, retry_after: float | None = None, first: bool = False
+) -> datetime:
     """The earliest time of the next call after a failure. Times are UTC.
 
     What passes by itself is tried again in the next period, so that a source that is back is used
-    within one.
+    within one; ``first`` says that it has never answered, and does not wait so long.
     """
     if kind in HOLDS:
         return now + UNTIL_CHANGED
@@ -30,6 +37,8 @@ def next_attempt(kind: Kind, now: datetime, *, retry_after: float | None = None)
     if kind is Kind.DAY:
         return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     pause = {Kind.ADDRESS: ADDRESS_PAUSE, Kind.MINUTE: PERIOD}.get(kind, PERIOD - SLACK)
+    if first and kind in PASSES:
+        pause = FIRST_PAUSE
     if retry_after is not None:
         pause = min(max(pause, timedelta(seconds=retry_after)), LONGEST_WAIT)
     return now + pause

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import structlog
 from celery import shared_task
+from celery.signals import worker_ready
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from rates.coins.services import refresh, retention
+
+logger = structlog.get_logger(__name__)
+
+
+@shared_task(name="rates.coins.fetch_first")
+def fetch_first() -> int:
+    """While there is nothing to serve, do not wait for the minute; returns how many were asked."""
+    return len(refresh.fetch_first())
+
+
+@worker_ready.connect
+def begin_at_once(**kwargs: object) -> None:
+    """Whichever process starts last, the first list is there seconds after it."""
+    try:
+        fetch_first.apply_async(expires=60, retry=False)
+    except OperationalError as problem:
+        logger.warning("coins wait for beat", error=repr(problem))
 
 
 @shared_task(name="rates.coins.refresh_prices")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from foundation.errors import Unavailable
-from rates.coins.services import refresh
+from rates.coins.services import board, refresh
 from rates.coins.services.coin_list import Row
 from rates.coins.sources.listing import Listing
 from rates.models import CoinSourceState
@@ -30,6 +30,33 @@ class Health:
     next_allowed_at: datetime | None
     credits_used: int
     credits_left: int | None  # None: no end
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How the list that is served is: ``detail`` names its sources and those that fail."""
+
+    fresh: bool
+    detail: str
+    age_seconds: float | None
+    as_of: datetime | None
+
+
+def condition(now: datetime) -> Condition:
+    """The newest list and those of its sources that fail."""
+    states = CoinSourceState.objects.exclude(error="").filter(source__enabled=True)
+    failing = [
+        f"{name}: {error}"
+        for name, error in states.order_by("source__name").values_list("source__name", "error")
+    ]
+    try:
+        shown = board.current().shown
+    except Unavailable:
+        return Condition(False, "; ".join(["nothing was fetched yet", *failing]), None, None)
+    told = f"{len(shown.rows)} coins, prices {shown.price_source}, ranks {shown.rank_source}"
+    age = (now - min(shown.as_of, shown.ranked_at)).total_seconds()
+    fresh = not shown.is_stale(now)
+    return Condition(fresh, "; ".join([told, *failing]), max(0.0, age), shown.as_of)
 
 
 def sources(now: datetime) -> list[Health]:

@@ -60,6 +60,13 @@ def refresh(purpose: Purpose, *, clock: Clock = timezone.now) -> Outcome:
     return Outcome([source.name for source in due], failed, published)
 
 
+def fetch_first(*, clock: Clock = timezone.now) -> list[str]:
+    """Refresh if nothing was ever served; the names of those who were asked."""
+    if CoinSnapshot.objects.exists():
+        return []
+    return [*refresh("price", clock=clock).asked, *refresh("rank", clock=clock).asked]
+
+
 def claim(purpose: Purpose, now: datetime) -> list[CoinSource]:
     """The sources to ask now, marked as asked so that nobody else does."""
     with transaction.atomic():
@@ -85,6 +92,8 @@ def is_due(state: CoinSourceState, now: datetime) -> bool:
     )
     if pause is None:
         return False
+    if state.fetched_at is None:
+        pause = policies.FIRST_PAUSE + policies.SLACK
     return state.tried_at is None or now >= state.tried_at + pause - policies.SLACK
 
 
@@ -127,7 +136,10 @@ def record(
             state.error, state.message = answer.kind, answer.message[:NOTE]
             state.failed_at = now
             state.next_allowed_at = policies.next_attempt(
-                answer.kind, now, retry_after=answer.retry_after
+                answer.kind,
+                now,
+                retry_after=answer.retry_after,
+                first=state.fetched_at is None,
             )
         else:
             state.rows = [list(row) for row in answer.rows]

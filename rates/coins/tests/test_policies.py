@@ -27,6 +27,17 @@ def test_what_passes_by_itself_is_tried_in_the_next_period(kind):
     assert policies.next_attempt(kind, NOW) - NOW < timedelta(seconds=60)
 
 
+@pytest.mark.parametrize("kind", [Kind.SERVER, Kind.TIMEOUT, Kind.UNREACHABLE, Kind.NOT_JSON])
+def test_a_source_that_never_answered_is_tried_sooner(kind):
+    assert policies.next_attempt(kind, NOW, first=True) - NOW == timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("kind", [Kind.KEY, Kind.MINUTE, Kind.ADDRESS, Kind.MONTH])
+def test_a_source_that_said_when_to_come_back_is_not(kind):
+    first = policies.next_attempt(kind, NOW, first=True)
+    assert first == policies.next_attempt(kind, NOW)
+
+
 def test_the_wait_that_is_asked_for_is_kept_within_reason():
     minute = policies.next_attempt(Kind.MINUTE, NOW, retry_after=90) - NOW
     endless = policies.next_attempt(Kind.MINUTE, NOW, retry_after=10**6) - NOW

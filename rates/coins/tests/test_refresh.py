@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery.signals import worker_ready
 
-from rates.coins.services import board, refresh, retention
+from rates.coins import tasks
+from rates.coins.services import board, health, refresh, retention
 from rates.coins.sources.listing import Fetched, Kind
 from rates.coins.tests.market import START, Clock, listing, put
 from rates.models import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSourceState
@@ -197,6 +199,36 @@ def test_an_answer_without_rows_is_no_answer(upstream):
     problem = refresh.record(source, Fetched([], 1), START)
     assert problem is not None
     assert problem.kind is Kind.SHRUNKEN
+
+
+def test_until_there_is_a_list_sources_are_asked_every_few_seconds(upstream, clock):
+    upstream.coins(mode="html")
+    assert len(refresh.fetch_first(clock=clock)) == 3
+    clock.pass_by(5)
+    assert refresh.fetch_first(clock=clock) == []
+    upstream.coins(mode="normal")
+    clock.pass_by(5)
+    assert len(refresh.fetch_first(clock=clock)) == 3
+    assert len(served().rows) == 500
+    clock.pass_by(3600)
+    assert refresh.fetch_first(clock=clock) == []
+
+
+def test_a_worker_that_starts_sends_for_the_first_list(monkeypatch):
+    sent = []
+    monkeypatch.setattr(tasks.fetch_first, "apply_async", lambda **options: sent.append(options))
+    worker_ready.send(sender=None)
+    assert len(sent) == 1
+
+
+def test_the_condition_names_who_fails_and_how_old_the_list_is(upstream, clock):
+    assert health.condition(START).detail == "nothing was fetched yet"
+    upstream.coins(service="coinmarketcap", mode="500")
+    both(clock)
+    board.memory.forget()
+    found = health.condition(START + timedelta(seconds=200))
+    assert (found.fresh, found.age_seconds) == (False, 200)
+    assert found.detail.endswith("prices coingecko, ranks cryptocompare; coinmarketcap: server")
 
 
 # --- Show 1 ---------------------------------------------------------------------------------------
