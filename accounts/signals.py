@@ -12,6 +12,14 @@ wallet_unlinked = Signal()
 token_created = Signal()
 token_revoked = Signal()
 
+# Sent when somebody who is signed in does what the desk counts: user_id (int), name (str, such as
+# "quote.viewed") and about (str, what it was done to; may be empty). By ``acts.note`` only.
+user_acted = Signal()
+
+# Sent inside the transaction that closes an account, before anything is deleted, with user_id
+# (int). A receiver that raises a ``QuaysideError`` refuses: nothing is closed.
+user_closing = Signal()
+
 # Sent while a user's data are put together, with user_id (int). A receiver returns its own
 # sections, a name to plain values each.
 user_exported = Signal()

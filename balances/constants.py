@@ -18,6 +18,8 @@ KEPT_BLOCKS: Final = 256
 DEEP_GAP: Final = 256
 # Seconds without a sign of the follower or the node, after which a chain's figures are stale.
 SILENCE: Final = 5.0
+# What customers do here, as it is told to whoever counts it.
+LOOKED_UP: Final = "balance.looked_up"
 
 
 def chain_topic(chain_id: int) -> str:

@@ -410,6 +410,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=6),
         "options": {"expires": 3600},
     },
+    "count-own-actions": {
+        "task": "orgs.count_own_actions",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 4},
+    },
     "roll-today": {
         "task": "orgs.roll_today",
         "schedule": timedelta(minutes=1),

@@ -33,6 +33,9 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 MAX_MAIL_EVENTS: Final = 10_000
 MAX_ACTIONS: Final = 5_000
 MAX_ACTION_NAME: Final = 64
+# What members do on the desk itself, beside what other apps tell.
+SIGNED_IN: Final = "signed.in"
+WALLET_LINKED: Final = "wallet.linked"
 MAX_ID: Final = 2**63 - 1
 # Bytes of a call's body, as it comes and once it is decompressed.
 MAX_BODY: Final = 8 * 1024 * 1024

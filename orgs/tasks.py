@@ -11,7 +11,7 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from orgs.services import board, movers, partitions, recount
+from orgs.services import board, movers, own_actions, partitions, recount
 
 
 @shared_task(name="orgs.keep_event_partitions")
@@ -20,6 +20,12 @@ def keep_event_partitions() -> None:
     now = timezone.now()
     partitions.make_ahead(now)
     partitions.drop_old(now)
+
+
+@shared_task(name="orgs.count_own_actions")
+def count_own_actions() -> int:
+    """What the desk's own pages have noted becomes events; a turn that is lost is made up for."""
+    return own_actions.count_waiting()
 
 
 @shared_task(name="orgs.roll_today")

@@ -43,4 +43,7 @@ SUSPECT: Final = "suspect"
 HALTED: Final = "halted"
 UNSUPPORTED: Final = "unsupported"
 
+# What customers do here, as it is told to whoever counts it.
+QUOTE_VIEWED: Final = "quote.viewed"
+
 BPS: Final = 10_000

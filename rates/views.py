@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from rates.constants import BPS, LIVE, STALE
+from accounts.services import acts
+from rates.constants import BPS, LIVE, QUOTE_VIEWED, STALE
 from rates.models import Pair
 from rates.services import board as board_service
 from rates.services import sparklines, spreads
@@ -106,6 +107,7 @@ def board(request: HttpRequest) -> HttpResponse:
         _row(record, snapshot, can_edit=can_edit, series=lines.get(record.code, []))
         for record in Pair.objects.quoted()
     ]
+    acts.note(request.user, QUOTE_VIEWED)
     context = {"rows": rows, "snapshot": snapshot, "can_edit": can_edit, "now_ms": _milliseconds()}
     return render(request, "rates/board.html", context)
 
@@ -128,6 +130,7 @@ def pair(request: HttpRequest, code: str) -> HttpResponse:
         return render(request, "rates/unknown_pair.html", context, status=404)
     snapshot = board_service.read([code])
     can_edit = request.user.has_perm(EDIT_SPREADS)
+    acts.note(request.user, QUOTE_VIEWED, code)
     context = {
         "row": _row(record, snapshot, can_edit=can_edit),
         "snapshot": snapshot,

@@ -7,8 +7,10 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.services import acts
 from balances.api import queries, schema, tables
 from balances.api.doors import TableView
+from balances.constants import LOOKED_UP
 from balances.services import activity, changes, export, history, lookup, valuation
 from balances.services.amounts import address_text
 from foundation.errors import NotFound
@@ -24,13 +26,15 @@ class BalancesView(TableView):
         holdings = history.balances_at(
             found, block=asked.get("block"), at=asked.get("at"), chain=chain
         )
+        spelled = address_text(bytes(found.raw))
+        acts.note(request.user, LOOKED_UP, spelled)
         now = timezone.now()
         rows = [tables.holding_object(holding, now) for holding in holdings]
         headers = {"Cache-Control": "private, no-cache"}
         if self.wants_csv(request):
             return Response([tables.flat(row) for row in rows], headers=headers)
         body = {
-            "address": address_text(bytes(found.raw)),
+            "address": spelled,
             "holdings": rows,
             "totals": tables.totals_object(valuation.totals(holdings)),
         }

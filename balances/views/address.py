@@ -16,7 +16,8 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
-from balances.constants import NATIVE
+from accounts.services import acts
+from balances.constants import LOOKED_UP, NATIVE
 from balances.forms import MomentForm
 from balances.models import Address, Chain, Token, TokenPreference
 from balances.services import activity, addresses, changes, history, lookup, watches
@@ -89,6 +90,8 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
         why = {"problem": refused.message, "given": address}
         return render(request, "balances/not_address.html", why, status=404)
     found = lookup.look_up(raw)
+    spelled = address_text(raw)
+    acts.note(request.user, LOOKED_UP, spelled)
     chains = list(Chain.objects.followed())
     names = [(str(chain.pk), chain.name) for chain in chains]
     given = {name: request.GET.get(name, "") for name in ("chain", "block", "at")}
@@ -96,7 +99,7 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     held = _held(found, form, Taste(request.user))
     chain = _chain_of(request, chains)
     context: dict[str, Any] = {
-        "address": address_text(raw),
+        "address": spelled,
         "raw": raw,
         "watch": watches.of(request.user).filter(address=found).first(),
         "held": held,

@@ -5,6 +5,7 @@ from orgs.models.events import (
     MailEvent,
     OrgDay,
     OrgUserDay,
+    OwnAction,
     Stat,
     UserDay,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "OrgRole",
     "OrgUserDay",
     "Organisation",
+    "OwnAction",
     "Stat",
     "UserDay",
 ]

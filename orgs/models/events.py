@@ -117,6 +117,26 @@ class MailEvent(models.Model):
         return f"{self.domain} {self.kind} {self.ts:%Y-%m-%d %H:%M:%S}"
 
 
+class OwnAction(models.Model):
+    """What a member did on the desk's own pages, until it is counted as an event.
+
+    Written in one insert that waits for nobody, since a page is being made meanwhile.
+    """
+
+    org_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    name = models.TextField(db_collation="C")
+    # What it was done to. It tells repeats apart and goes no further.
+    about = models.TextField(db_collation="C")
+    ts = models.DateTimeField()
+
+    class Meta:
+        db_table = "orgs_own_action"
+
+    def __str__(self) -> str:
+        return f"{self.org_id} {self.name} {self.ts:%Y-%m-%d %H:%M:%S}"
+
+
 class MailDomain(models.Model):
     """Deliveries and bounces of a domain, all of them, those without ids included."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import time
@@ -17,8 +18,19 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def new_id(at: float | None = None) -> str:
     """A fresh UUIDv7 of now, or of ``at`` (seconds since 1970)."""
     milliseconds = int((time.time() if at is None else at) * 1000)
-    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64
-    value |= 0b10 << 62 | secrets.randbits(62)
+    return _written(milliseconds, secrets.randbits(12), secrets.randbits(62))
+
+
+def derived_id(at: datetime, facts: str) -> str:
+    """The one UUIDv7 of ``facts`` at ``at``: who derives it again has the same."""
+    milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
+    chance = int.from_bytes(hashlib.sha256(facts.encode()).digest()[:10])
+    return _written(milliseconds, chance >> 62 & 0xFFF, chance & (1 << 62) - 1)
+
+
+def _written(milliseconds: int, first: int, rest: int) -> str:
+    """``first`` has 12 bits and ``rest`` 62."""
+    value = milliseconds << 80 | 0x7 << 76 | first << 64 | 0b10 << 62 | rest
     digits = f"{value:032x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 

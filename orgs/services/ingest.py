@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import prometheus_client
@@ -22,7 +21,6 @@ from psycopg import errors
 from orgs.constants import MailKind
 from orgs.services import partitions
 from orgs.services.batches import Batch
-from orgs.services.ids import new_id
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -112,26 +110,16 @@ class Stored:
 
 def store(batch: Batch) -> Stored:
     """Count a batch, durably, in one transaction. Safe to repeat with the same ids."""
-    mail, actions = _repeated(lambda: _store(batch))
+    mail, actions = repeated(lambda: _store(batch))
     _tell("mail", mail, len(batch.mail_ids))
     _tell("action", actions, len(batch.action_ids))
     return Stored(mail + actions, len(batch) - mail - actions)
 
 
-def record_action(
-    *, org_id: int, user_id: int, name: str, at: datetime | None = None, event_id: str = ""
-) -> Stored:
-    """Count one of the product's own actions; the caller has asked who acts for whom."""
-    batch = Batch()
-    ts = (at or timezone.now()).isoformat()
-    batch.add_action(event_id or new_id(), ts, org_id, user_id, name)
-    return store(batch)
-
-
 def count_one(domain: str, kind: MailKind) -> None:
     """Count an event that carries no id, durably: a repeat counts again."""
     row = [[domain], [int(kind == MailKind.DELIVERED)], [int(kind == MailKind.BOUNCED)]]
-    _repeated(lambda: _execute(COUNTS, row))
+    repeated(lambda: _execute(COUNTS, row))
     tell("mail", "accepted", 1)
 
 
@@ -161,7 +149,7 @@ def _execute(statement: str, columns: list[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def _repeated(attempt: Callable[[], T]) -> T:
+def repeated(attempt: Callable[[], T]) -> T:
     """Repeat what was rolled back for no fault of its own, and make a day that is missing."""
     for left in reversed(range(ATTEMPTS)):
         try:

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from orgs.models import KeyScope, Membership, Organisation, OrgRole
-from orgs.services import ids, keys
+from orgs.services import ids, ingest, keys
+from orgs.services.batches import Batch
 
 
 def moment(**ago):
@@ -45,3 +46,10 @@ def an_organisation(name="Acme", scopes=(KeyScope.EVENTS,)):
     Membership.objects.create(org=org, user=owner, role=OrgRole.OWNER)
     _, secret = keys.create(org=org, by=owner, name="sender", scopes=list(scopes))
     return org, secret
+
+
+def count_action(org=1, user=1, at=None):
+    """An action that is stored already."""
+    batch = Batch()
+    batch.add_action(ids.new_id(), (at or timezone.now()).isoformat(), org, user, "seen")
+    ingest.store(batch)

@@ -13,6 +13,7 @@ from orgs.constants import ACCEPTED_DAYS, DAYS_AHEAD, PAIR_DAYS, RAW_DAYS, MailK
 from orgs.models import MailDomain, MailEvent
 from orgs.services import ids, ingest, partitions, recount
 from orgs.services.batches import Batch
+from orgs.tests.events import count_action
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2031, 3, 15, 23, 59, tzinfo=UTC)
@@ -104,7 +105,7 @@ def test_the_tasks_keep_the_days_and_fill_the_desks_own():
     tasks.keep_event_partitions()
     now = timezone.now()
     for org, user, day in [(1, 1, 0), (1, 2, 0), (2, 1, 0), (1, 1, 1)]:
-        ingest.record_action(org_id=org, user_id=user, name="seen", at=now - timedelta(days=day))
+        count_action(org, user, now - timedelta(days=day))
     tasks.roll_today()
     today = recount.open_days(now)[-1]
     assert figures() == {today: (3, 2)}
@@ -114,7 +115,7 @@ def test_the_tasks_keep_the_days_and_fill_the_desks_own():
 
 
 def test_a_counter_that_differs_from_the_raw_events_is_found():
-    ingest.record_action(org_id=1, user_id=1, name="seen")
+    count_action(1, 1)
     today = recount.open_days(timezone.now())[-1]
     with connection.cursor() as cursor:
         cursor.execute("UPDATE orgs_org_day SET actions = 5")

@@ -20,11 +20,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.services import acts
 from foundation.conditional import ALWAYS_ASK, matches
 from foundation.csv_renderer import CSVRenderer
 from foundation.errors import Unavailable
 from foundation.queries import MomentField, NamedFormats, StrictQuery
 from rates.api import schema, tables
+from rates.constants import QUOTE_VIEWED
 from rates.services import board, pair_book
 from rates.services.board import MAX_PAIRS, BoardSnapshot
 from rates.services.candle_series import INTERVALS, Series, series
@@ -126,7 +128,9 @@ class RateView(BoardView):
     def get(self, request: Request, pair: str) -> Response:
         """One pair, in the same shape."""
         checked(StrictQuery, request.query_params)
-        return self.answer(request, [pair])
+        answer = self.answer(request, [pair])
+        acts.note(request.user, QUOTE_VIEWED, pair)
+        return answer
 
 
 # Hundreds of rows of digits, and nothing secret: a tenth of the bytes.
