@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Scope, User
 from accounts.services import tokens
-from foundation.errors import QuaysideError
+from foundation.forms import Refusable
 
 NO_END: Final = "0"
 LIFETIMES: Final = (
@@ -22,7 +22,7 @@ LIFETIMES: Final = (
 )
 
 
-class TokenForm(forms.Form):
+class TokenForm(Refusable):
     name = forms.CharField(
         max_length=tokens.MAX_NAME,
         help_text="What uses it, so that you know it again.",
@@ -50,11 +50,3 @@ class TokenForm(forms.Form):
             "scopes": [Scope(scope) for scope in given["scopes"]],
             "expires_at": None if given["days"] == NO_END else end,
         }
-
-    def refuse(self, problem: QuaysideError) -> None:
-        """Show a service's refusal at the fields it names, or above the form."""
-        named = {name: texts for name, texts in problem.fields.items() if name in self.fields}
-        for name, texts in named.items():
-            self.add_error(name, texts)
-        if not named:
-            self.add_error(None, problem.message)

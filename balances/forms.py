@@ -7,7 +7,7 @@ from typing import Any, Final
 from django import forms
 
 from balances.models import Watch
-from foundation.errors import QuaysideError
+from foundation.forms import Refusable
 
 PLAIN: Final = {"autocomplete": "off", "spellcheck": "false"}
 COLOURS: Final = [
@@ -19,18 +19,6 @@ COLOURS: Final = [
     ("#8a4fd0", "Violet"),
     ("#6b7a8c", "Grey"),
 ]
-
-
-class Refusable(forms.Form):
-    """A form that can show what a service refused."""
-
-    def refuse(self, refused: QuaysideError) -> None:
-        named = {name: why for name, why in refused.fields.items() if name in self.fields}
-        for name, reasons in named.items():
-            for reason in reasons:
-                self.add_error(name, reason)
-        if not named:
-            self.add_error(None, refused.message)
 
 
 class WatchForm(Refusable):

@@ -76,6 +76,11 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user_id} in {self.org_id}: {self.role}"
 
+    @property
+    def name(self) -> str:
+        """How pages name the member."""
+        return self.user.get_full_name() or self.user.get_username()
+
 
 class Invitation(models.Model):
     """A secret that makes whoever opens it a member, once. We keep its digest only."""

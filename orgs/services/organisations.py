@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+import structlog
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
@@ -14,6 +15,8 @@ from orgs.models import Domain, Membership, Organisation, OrgRole, Stat
 from orgs.models.organisations import MAX_NAME
 from orgs.services import domains
 from orgs.services.rights import Act, require
+
+logger = structlog.get_logger(__name__)
 
 MAX_FOUNDED: Final = 20
 MAX_DOMAINS: Final = 100
@@ -49,6 +52,24 @@ def rename(*, org: Organisation, by: User, name: str) -> Organisation:
     org.name = checked_name(name)
     org.save(update_fields=["name"])
     return org
+
+
+def dissolve(*, org: Organisation, by: User, confirmed: str) -> None:
+    """End the organisation, its memberships, invitations, domains and keys; ``confirmed`` is its
+    name, typed by who does this.
+
+    What was counted stays in the desk's figures of past days. Raises ``Forbidden`` and
+    ``InvalidInput``.
+    """
+    require(by, org, Act.OWN)
+    if " ".join(confirmed.split()).casefold() != org.name.casefold():
+        problem = "This is not its name."
+        raise InvalidInput(problem, fields={"confirmed": [problem]})
+    number = org.pk
+    with transaction.atomic():
+        org.delete()
+        Stat.objects.filter(org_id=number).delete()
+    logger.info("organisation dissolved", org_id=number, user_id=by.pk)
 
 
 def add_domain(*, org: Organisation, by: User, name: str) -> Domain:

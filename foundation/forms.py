@@ -1,0 +1,20 @@
+"""Forms that draw what a service judges."""
+
+from __future__ import annotations
+
+from django import forms
+
+from foundation.errors import QuaysideError
+
+
+class Refusable(forms.Form):
+    """A form that can show what a service refused."""
+
+    def refuse(self, refused: QuaysideError) -> None:
+        """Show it at the fields that it names, or above the form."""
+        named = {name: why for name, why in refused.fields.items() if name in self.fields}
+        for name, reasons in named.items():
+            for reason in reasons:
+                self.add_error(name, reason)
+        if not named:
+            self.add_error(None, refused.message)
