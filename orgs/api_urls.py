@@ -6,11 +6,13 @@ from django.urls import path
 from orgs.api import organisations, own_metrics
 from orgs.api.domains import DomainView, VerdictView
 from orgs.api.events import EventsView, EventView
+from orgs.api.mail_domains import MailDomainsView
 from orgs.api.metrics import DauView, TopOrgsView
 from orgs.api.stream import StreamView
 
 urlpatterns = [
     path("events", EventsView.as_view(), name="events"),
+    path("domains", MailDomainsView.as_view(), name="mail-domains"),
     path("domains/<str:domain>", DomainView.as_view(), name="mail-domain"),
     path("orgs", organisations.OrganisationsView.as_view(), name="orgs"),
     path("orgs/invitations/accept", organisations.AcceptView.as_view(), name="org-accept"),

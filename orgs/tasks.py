@@ -11,7 +11,7 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from orgs.services import board, movers, own_actions, partitions, recount
+from orgs.services import board, mail_trends, movers, own_actions, partitions, recount
 
 
 @shared_task(name="orgs.keep_event_partitions")
@@ -50,3 +50,8 @@ def build_boards() -> int:
 def count_movers() -> None:
     """Compare the last seven days with those before, for the page of the whole desk."""
     movers.count(timezone.now().astimezone(UTC).date())
+
+
+@shared_task(name="orgs.note_mail_days")
+def note_mail_days() -> None:
+    mail_trends.note(timezone.now().astimezone(UTC).date())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orgs.views import board, figures, keys, people, settings
+from orgs.views import board, figures, keys, mail, people, settings
 
 app_name = "orgs"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("mine/", board.mine, name="mine"),
     path("new", board.found, name="new"),
     path("join/", board.join, name="join"),
+    path("domains/", mail.domains, name="domains"),
     path("metrics/", figures.desk, name="metrics"),
     path("<slug:slug>/", figures.organisation, name="organisation"),
     path("<slug:slug>/people/", people.people, name="people"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 
 from balances.api import tables
 from foundation.conditional import ALWAYS_ASK
+from foundation.csv_files import csv_file
 from foundation.csv_renderer import CSVRenderer
 from foundation.queries import NamedFormats
 
@@ -50,24 +50,8 @@ class TableView(APIView):
         return bool(renderer.format == "csv")
 
     def file(self, name: str, parts: Iterator[str]) -> StreamingHttpResponse:
-        """``parts`` one after the other, each made when the one before has been sent."""
-        return StreamingHttpResponse(
-            one_by_one(parts),
-            content_type="text/csv; charset=utf-8",
-            headers={
-                "Content-Disposition": f'attachment; filename="{name}.csv"',
-                "Cache-Control": "private, no-store",
-            },
-        )
+        return csv_file(name, parts)
 
 
 class PublicTableView(TableView):
     permission_classes = [AllowAny]
-
-
-async def one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
-    """``parts``, each made only when it is asked for, in the request's own thread."""
-    # A synchronous iterator would be read to its end before the first byte is sent.
-    read = sync_to_async(lambda: next(parts, None))
-    while (part := await read()) is not None:
-        yield part

@@ -5,9 +5,7 @@ Symbols and labels come from strangers: what a spreadsheet would execute is guar
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,7 +15,7 @@ from balances.services.activity import Filters, Movement
 from balances.services.amounts import address_text, hash_text, in_units
 from balances.services.changes import Change
 from balances.services.changes import changes as page_of_changes
-from foundation.csv_renderer import guarded
+from foundation.csv_files import lines
 
 ROWS: Final = 1_000
 
@@ -35,20 +33,20 @@ def transfers(
 ) -> Iterator[str]:
     """Every transfer from the cursor on, newest first."""
     raw = bytes(address.raw)
-    yield _lines([TRANSFERS])
+    yield lines([TRANSFERS])
     following: str | None = cursor
     while following is not None:
         page = activity.transfers(raw, chain, filters, cursor=following, limit=ROWS, spam=spam)
-        yield _lines(_transfer(movement, raw) for movement in page.rows)
+        yield lines(_transfer(movement, raw) for movement in page.rows)
         following = page.cursor
 
 
 def changes(address: Address, token: Token, *, before: int | None = None) -> Iterator[str]:
     """Every change of a cell below ``before``, newest first."""
-    yield _lines([CHANGES])
+    yield lines([CHANGES])
     while True:
         page = page_of_changes(address, token, before=before, limit=ROWS)
-        yield _lines(_change(row, token) for row in page.rows)
+        yield lines(_change(row, token) for row in page.rows)
         before = page.before
         if before is None:
             return
@@ -83,12 +81,6 @@ def _change(row: Change, token: Token) -> tuple[object, ...]:
         row.source,
         row.kind,
     )
-
-
-def _lines(rows: Iterable[Iterable[object]]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerows([guarded(value) for value in row] for row in rows)
-    return out.getvalue()
 
 
 def _iso(moment: datetime | None) -> str:

@@ -11,12 +11,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Scope
-from balances.api import doors
 from balances.constants import MAX_UINT256
 from balances.models import Address, BackfillJob, RpcEndpoint
 from balances.services import activity, export
 from balances.tests import ledger
 from balances.tests.people import refused, signed_in, with_token
+from foundation import csv_files
 from rates.tests.quotes import message, publish
 
 pytestmark = [
@@ -316,7 +316,7 @@ async def test_the_server_reads_no_part_before_the_one_before_it_was_sent():
             read.append(number)
             yield str(number)
 
-    sent = doors.one_by_one(parts())
+    sent = csv_files.one_by_one(parts())
     assert (await anext(sent), read) == ("0", [0])
     assert [part async for part in sent] == ["1", "2"]
 

@@ -6,6 +6,7 @@ organisation's row. Whoever stores events has asked who they belong to.
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -149,3 +150,21 @@ class MailDomain(models.Model):
 
     def __str__(self) -> str:
         return self.domain
+
+
+class MailHistory(models.Model):
+    """A domain's events of all time as they stood when past days began, the newest first.
+
+    ``events[0]`` is of ``day``, the next of the day before, and so on; a day on which nothing had
+    changed since is left out at the front. Beyond the end nothing is known but the last figure.
+    """
+
+    domain = models.TextField(primary_key=True, db_collation="C")
+    day = models.DateField()
+    events = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        db_table = "orgs_mail_history"
+
+    def __str__(self) -> str:
+        return f"{self.domain} {self.day}"
