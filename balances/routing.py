@@ -10,11 +10,14 @@ from typing import Any, Final
 from channels.db import database_sync_to_async
 
 from balances.constants import SILENCE
+from balances.models import Chain
 from balances.services import snapshots
 from live import topics
 from live.messages import TOPIC_STATE, Message
 
 CHAIN: Final = re.compile(r"chain:([1-9]\d{0,17})", re.ASCII)
+# States in which the follower gives no sign of life, and has said why.
+TOLD_OFF: Final = (Chain.State.DOWN, Chain.State.HALTED)
 BALANCES: Final = re.compile(r"balances:0x([0-9a-f]{40})", re.ASCII)
 
 
@@ -55,10 +58,16 @@ def may_hear_balances(user: Any, topic_name: str) -> bool:
 
 
 def stale_form(message: Message) -> tuple[bytes, bytes]:
-    """The chain's last words, marked as such: nobody follows it, or no node answers."""
+    """The chain's last words, marked as such: nobody follows it, or no node answers.
+
+    Why it does not, where the follower had still said so, stays.
+    """
     doubt = {"state": "stale", "reason": "follower_silent"}
     if message.key == TOPIC_STATE:
-        return _json(json.loads(message.data) | doubt), message.meta
+        state = json.loads(message.data)
+        if state["state"] not in TOLD_OFF:
+            state |= doubt
+        return _json(state), message.meta
     return message.data, _json(json.loads(message.meta) | doubt)
 
 

@@ -36,6 +36,14 @@ def positions(mask: int) -> Iterator[int]:
         mask ^= lowest
 
 
+def _is_news(message: Message, known: Message, *, heard: bool) -> bool:
+    """A topic's own state has no number of its own: it changes while its values stand still. What
+    was heard later counts then; what stood in a snapshot may be older."""
+    if message.key == TOPIC_STATE and heard and message.data != known.data:
+        return (message.epoch, message.seq) >= (known.epoch, known.seq)
+    return (message.epoch, message.seq) > (known.epoch, known.seq)
+
+
 class Board:
     """The latest value per key of one topic. Bits are given to keys that were published, never to
     keys that were asked for, so clients cannot make it grow."""
@@ -95,12 +103,12 @@ class Board:
         if message.flag == ALIVE:
             self._promised = (message.epoch, message.seq)
             return changed
-        return changed | self._store(message)
+        return changed | self._store(message, heard=True)
 
     def load(self, message: Message) -> int:
         """Take what stood in the snapshot: it may be of an older epoch and proves nobody alive."""
         self.epoch = max(self.epoch, message.epoch)
-        return self._store(message) if message.flag != ALIVE else 0
+        return self._store(message, heard=False) if message.flag != ALIVE else 0
 
     def has_gap(self) -> bool:
         """Whether the publisher has said more than arrived here; asking settles it, once."""
@@ -129,9 +137,9 @@ class Board:
             self._show(self.held[key])
         return sum(self.bits[key] for key in restored)
 
-    def _store(self, message: Message) -> int:
+    def _store(self, message: Message, *, heard: bool) -> int:
         known = self.held.get(message.key)
-        if known is not None and (message.epoch, message.seq) <= (known.epoch, known.seq):
+        if known is not None and not _is_news(message, known, heard=heard):
             self.dropped += 1
             return 0
         self.held[message.key] = message

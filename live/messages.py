@@ -19,7 +19,10 @@ TOPIC_STATE: Final = "*"
 
 
 class Message(NamedTuple):
-    """One value of one key. ``(epoch, seq)`` only rises for a key; a lower one is out of date."""
+    """One value of one key. ``(epoch, seq)`` only rises for a key; a lower one is out of date.
+
+    Only the topic's own state may change under the ``seq`` of the newest value.
+    """
 
     flag: bytes
     epoch: int

@@ -17,6 +17,7 @@ from balances.services import publishing, snapshots
 from balances.tests import ledger
 from foundation.evm.blocks import BlockData, TxData
 from live import topics
+from live.board import STATE_BIT, Board
 
 pytestmark = pytest.mark.django_db
 
@@ -177,6 +178,45 @@ def test_the_last_words_of_a_follower_that_is_silent_are_marked_as_such():
     assert data == head.data
     assert json.loads(meta)["state"] == "stale"
     assert json.loads(routing.stale_form(state)[0])["state"] == "stale"
+
+
+def board_of(chain):
+    topic = topics.make(f"chain:{chain.pk}")
+    assert topic is not None
+    now = [0.0]
+    board = Board(topic, lambda: now[0])
+    for message in snapshots.of_chain(chain.pk):
+        board.load(message)
+    return board, now
+
+
+def state_shown(board):
+    return json.loads(board.events(STATE_BIT)[0].text)["data"]["state"]
+
+
+def test_a_chain_that_was_well_is_not_so_any_more_once_nobody_is_heard():
+    board, now = board_of(ledger.make_chain(head=5))
+    assert state_shown(board) == "ok"
+    now[0] += 5.1
+    assert board.check_silence()
+    assert state_shown(board) == "stale"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_follower_that_lost_its_node_says_so_though_no_block_came(monkeypatch):
+    chain = ledger.make_chain(head=5)
+    board, now = board_of(chain)
+    monkeypatch.setattr(publishing, "_tell_chain", lambda pk, message: board.hear(message))
+    chain.state, chain.state_reason = Chain.State.DOWN, "no endpoint answers"
+    publishing.publish_state(chain)
+    assert state_shown(board) == "down"
+    # It falls silent then, and its last words are still why.
+    now[0] += 5.1
+    board.check_silence()
+    assert state_shown(board) == "down"
+    chain.state, chain.state_reason = Chain.State.OK, ""
+    publishing.publish_state(chain)
+    assert state_shown(board) == "ok"
 
 
 def test_reading_the_first_values_costs_two_queries_or_three(django_assert_max_num_queries):
