@@ -29,7 +29,6 @@ class WatchChangeSerializer(StrictBody):
     group = serializers.CharField(required=False, allow_blank=True, max_length=200)
     colour = serializers.CharField(required=False, allow_blank=True, max_length=20)
     hidden = serializers.BooleanField(required=False)
-    notify = serializers.BooleanField(required=False)
 
 
 class WatchAddSerializer(StrictBody):

@@ -131,6 +131,7 @@ class TotalsSerializer(serializers.Serializer[Any]):
     unpriced = TokenSerializer(many=True)
     loading = serializers.IntegerField()
     unknown = serializers.IntegerField()
+    spam = serializers.IntegerField(help_text="Tokens taken for spam, which no total holds.")
     oldest_price_at = serializers.DateTimeField(allow_null=True)
     shares = ShareSerializer(many=True)
 
@@ -183,7 +184,6 @@ class WatchSerializer(serializers.Serializer[Any]):
     group = serializers.CharField()
     colour = serializers.CharField()
     hidden = serializers.BooleanField()
-    notify = serializers.BooleanField()
     proven = serializers.BooleanField(help_text="A wallet that is linked to your account.")
     added_at = serializers.DateTimeField()
 

@@ -125,6 +125,7 @@ def totals_object(totals: Totals) -> dict[str, Any]:
         "unpriced": [token_object(token) for token in totals.unpriced],
         "loading": totals.loading,
         "unknown": totals.unknown,
+        "spam": totals.spam,
         "oldest_price_at": iso(totals.oldest),
         "shares": [
             {"symbol": share.symbol, "usd": f"{share.usd:f}", "percent": f"{share.percent:f}"}
@@ -155,7 +156,6 @@ def watch_object(watch: Watch) -> dict[str, Any]:
         "group": watch.group,
         "colour": watch.colour,
         "hidden": watch.hidden,
-        "notify": watch.notify,
         "proven": watch.proven,
         "added_at": iso(watch.added_at),
     }

@@ -51,7 +51,6 @@ class Watch(models.Model):
         max_length=7, blank=True, validators=[RegexValidator(r"^#[0-9a-f]{6}$")]
     )
     hidden = models.BooleanField(default=False)
-    notify = models.BooleanField(default=False)
     proven = models.BooleanField(default=False)
     added_at = models.DateTimeField(auto_now_add=True)
 

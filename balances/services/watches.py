@@ -21,9 +21,9 @@ from live import control
 MAX_WATCHES: Final = 5_000
 COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 LENGTHS: Final = {"label": 60, "group": 40}
-SWITCHES: Final = ("hidden", "notify")
+SWITCHES: Final = ("hidden",)
 # What makes a watch the owner's own, so that it stays when its wallet is unlinked.
-OWN: Final = ("label", "group", "colour", "notify")
+OWN: Final = ("label", "group", "colour")
 
 
 def of(user: Any) -> WatchQuerySet:
@@ -33,7 +33,7 @@ def of(user: Any) -> WatchQuerySet:
 
 def exported(user_id: int) -> list[dict[str, Any]]:
     """The user's watches as plain values, for them to take away."""
-    names = ("label", "group", "colour", "hidden", "notify", "proven", "added_at")
+    names = ("label", "group", "colour", "hidden", "proven", "added_at")
     rows = Watch.objects.filter(owner=user_id).for_display()
     return [
         {"address": address_text(bytes(row.address.raw)), "chain_id": row.chain_id}
@@ -84,7 +84,7 @@ def add(
 
 @transaction.atomic
 def change(user: User, watch_id: int, **facts: Any) -> Watch:
-    """Change ``label``, ``group``, ``colour``, ``hidden`` or ``notify``, whichever are given.
+    """Change ``label``, ``group``, ``colour`` or ``hidden``, whichever are given.
 
     Raises ``NotFound`` and ``InvalidInput``.
     """
