@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from balances.sources import Unconfigured, with_secrets
 
 ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+SYMBOL: Final = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
 KNOWN: Final = frozenset(
     {
         "id",
@@ -24,6 +25,7 @@ KNOWN: Final = frozenset(
         "reorg_depth",
         "multicall",
         "explorer",
+        "tokens",
     }
 )
 
@@ -70,6 +72,18 @@ def _problems(entry: Mapping[str, Any]) -> Iterator[str]:
         yield text
     if entry.get("multicall") and not ADDRESS.fullmatch(str(entry["multicall"])):
         yield "needs 0x and 40 hex digits as 'multicall'"
+    yield from _token_problems(entry.get("tokens", {}))
+
+
+def _token_problems(tokens: Any) -> Iterator[str]:
+    if not isinstance(tokens, Mapping):
+        yield "needs an object of contract and price's symbol as 'tokens'"
+        return
+    for contract, symbol in tokens.items():
+        if not ADDRESS.fullmatch(contract):
+            yield "needs 0x and 40 hex digits as each of 'tokens'"
+        elif not isinstance(symbol, str) or not SYMBOL.fullmatch(symbol):
+            yield f"needs a symbol such as USDC for {contract} of 'tokens'"
 
 
 def _url_problem(url: Any, schemes: tuple[str, ...]) -> str:

@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from balances.models import Chain, RpcEndpoint
+from balances.models import Chain, RpcEndpoint, Token
 from foundation.evm.node import Endpoint
 from foundation.evm.nodes import Nodes
 
+# Nobody decided on such a token: it was found, or taken for spam by its words.
+UNJUDGED: Final = (Token.Status.UNKNOWN, Token.Status.SPAM)
 VARIABLE: Final = re.compile(r"\$([A-Z][A-Z0-9_]*)")
 
 
@@ -95,11 +97,29 @@ def _sync_chain(entry: Mapping[str, Any]) -> Chain:
     if entry.get("multicall"):
         known["multicall_address"] = bytes.fromhex(entry["multicall"].removeprefix("0x"))
     chain, _ = Chain.objects.update_or_create(id=int(entry["id"]), defaults=known)
+    _sync_tokens(chain, entry.get("tokens", {}))
     names: list[str] = []
     for place, url in enumerate(entry["rpc"]):
         names.append(_name(url, names))
         _sync_endpoint(chain, names[-1], url, entry.get("ws", "") if place == 0 else "", place)
     return chain
+
+
+def _sync_tokens(chain: Chain, named: Mapping[str, str]) -> None:
+    """Contract to the symbol under which rates know its price. They are what they say they are;
+    what an operator wrote since stays."""
+    contracts = {bytes.fromhex(text.removeprefix("0x")): named[text] for text in named}
+    known = Token.objects.filter(chain=chain, contract__in=contracts)
+    new = contracts.keys() - {
+        bytes(contract) for contract in known.values_list("contract", flat=True)
+    }
+    Token.objects.bulk_create(
+        (Token(chain=chain, contract=contract) for contract in new), ignore_conflicts=True
+    )
+    for contract, symbol in contracts.items():
+        # Not yet judged by an operator: what they set, an empty price too, is their word.
+        unjudged = known.filter(contract=contract, price_symbol="")
+        unjudged.filter(status__in=UNJUDGED).update(price_symbol=symbol, status=Token.Status.LISTED)
 
 
 def _sync_endpoint(chain: Chain, name: str, url: str, url_ws: str, place: int) -> None:

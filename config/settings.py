@@ -528,7 +528,8 @@ RATES_CANDLE_RETENTION_MONTHS = env.int("RATES_CANDLE_RETENTION_MONTHS", default
 
 # --- Chains -----------------------------------------------------------------------------
 # A JSON list: [{"id": 1, "name": "Ethereum", "symbol": "ETH", "rpc": ["https://..."], "ws": "wss://...",
-# "block_time_ms": 12000, "reorg_depth": 64, "multicall": "0x...", "explorer": "https://..."}].
+# "block_time_ms": 12000, "reorg_depth": 64, "multicall": "0x...", "explorer": "https://...",
+# "tokens": {"0x...": "USDC"}}]: contracts that are what they say, and how rates call their price.
 # $NAME inside an address is replaced from the environment, so that keys stand in one place.
 CHAINS: list[dict[str, object]] = list(env.json("QUAYSIDE_CHAINS", default=[]))
 

@@ -31,6 +31,14 @@ PUBLIC_CHAINS: list[dict[str, object]] = [
         "reorg_depth": 64,
         "multicall": chain_node.MULTICALL,
         "explorer": "https://etherscan.io",
+        "tokens": {
+            "0xdAC17F958D2ee523a2206206994597C13D831ec7": "USDT",
+            "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48": "USDC",
+            "0x6B175474E89094C44Da98b954EedeAC495271d0F": "DAI",
+            "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2": "ETH",
+            "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599": "BTC",
+            "0x514910771AF9Ca656af840dff83E8264EcF986CA": "LINK",
+        },
     },
     {
         "id": 8453,
@@ -42,6 +50,10 @@ PUBLIC_CHAINS: list[dict[str, object]] = [
         "reorg_depth": 256,
         "multicall": chain_node.MULTICALL,
         "explorer": "https://basescan.org",
+        "tokens": {
+            "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913": "USDC",
+            "0x4200000000000000000000000000000000000006": "ETH",
+        },
     },
 ]
 

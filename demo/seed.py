@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -108,9 +110,9 @@ def add_chains(home: Home) -> None:
 
     What is known of an earlier local chain goes: it was begun anew.
     """
-    sync_chains()
-    local = Chain.objects.filter(pk=chain_node.CHAIN_ID).first()
     facts = chain_genesis.facts(home.chain)
+    sync_chains([_with_tokens(entry, facts) for entry in settings.CHAINS])
+    local = Chain.objects.filter(pk=chain_node.CHAIN_ID).first()
     if local is None or not facts:
         return
     if local.genesis_hash and f"0x{bytes(local.genesis_hash).hex()}" != facts["genesis"]:
@@ -120,6 +122,13 @@ def add_chains(home: Home) -> None:
         return
     for label, account in zip(WATCHED, facts["accounts"], strict=False):
         watches.add(customer, account, label=label, group="Demo wallet")
+
+
+def _with_tokens(entry: Mapping[str, Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The local chain's tokens stand in for the real ones of their symbols."""
+    if entry["id"] != chain_node.CHAIN_ID or not facts:
+        return entry
+    return {**entry, "tokens": {contract: name for name, contract in facts["tokens"].items()}}
 
 
 def _set(pair: Pair | None, unit: str, buy: str, sell: str) -> None:

@@ -1,7 +1,8 @@
-"""What holdings are worth in dollars, by the desk's own market prices and nothing else.
+"""What holdings are worth in dollars: by the desk's own market, else by the list of top coins.
 
 A price of today never values the past. A token is priced by the symbol that the desk gave it
-(``Token.price_symbol``), never by the one it claims. Stablecoins too have a pair or no price.
+(``Token.price_symbol``), never by the one it claims. Stablecoins too have a pair, are among the
+coins, or have no price.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 from balances.models import Token
 from balances.services.amounts import CENT, EXACT, worth
 from balances.services.holdings import Holding, NoPrice, State
+from foundation.errors import Unavailable
+from rates.coins.services import board as coins
 from rates.models import Candle1m, Pair
 from rates.services import board
 
@@ -25,7 +28,7 @@ NEAR: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars for one unit, between bid and ask, and when the market said so.
+    """Dollars for one unit, between bid and ask or as the sources of coins say, and when they did.
 
     ``live`` is false where nobody confirms it at present.
     """
@@ -49,7 +52,8 @@ class Totals:
     """``usd`` is of what is priced; what it leaves out is named.
 
     ``unpriced`` are tokens that are held and have no price, ``loading`` and ``unknown`` count
-    holdings without a value. ``oldest`` is the age of the oldest price in it.
+    holdings without a value, ``spam`` the tokens that are held, taken for spam and left out.
+    ``oldest`` is the age of the oldest price in it.
     """
 
     usd: Decimal = Decimal(0)
@@ -57,6 +61,7 @@ class Totals:
     unpriced: list[Token] = field(default_factory=list)
     loading: int = 0
     unknown: int = 0
+    spam: int = 0
     oldest: datetime | None = None
 
     @property
@@ -70,7 +75,8 @@ def price_symbol(token: Token) -> str:
 
 
 def usd_prices(symbols: Collection[str]) -> dict[str, Price]:
-    """The board's prices of ``symbols`` (``ETH``); those that are not quoted are left out."""
+    """Prices of ``symbols`` (``ETH``) on the board, else among the top coins; those that are on
+    neither are left out."""
     if not symbols:
         return {}
     codes = {f"{symbol}_{QUOTE}": symbol for symbol in symbols}
@@ -79,7 +85,22 @@ def usd_prices(symbols: Collection[str]) -> dict[str, Price]:
         price = _quoted(entry)
         if price is not None:
             found[codes[code]] = price
-    return found
+    missing = [symbol for symbol in symbols if symbol not in found]
+    return found | _coin_prices(missing) if missing else found
+
+
+def _coin_prices(symbols: Iterable[str]) -> dict[str, Price]:
+    try:
+        ready = coins.current()
+    except Unavailable:
+        return {}
+    shown = ready.shown
+    live = not shown.is_stale(coins.now())
+    return {
+        symbol: Price(Decimal(row["price"]), shown.as_of, live=live)
+        for symbol in symbols
+        if (row := ready.by_symbol.get(symbol)) is not None
+    }
 
 
 def usd_prices_at(symbols: Collection[str], moment: datetime) -> dict[str, Price]:
@@ -103,14 +124,18 @@ def value(holdings: Sequence[Holding], *, moment: datetime | None = None) -> lis
 
 
 def totals(holdings: Iterable[Holding]) -> Totals:
-    """Sums up what has a worth, and names what has none. Spam is in neither."""
+    """Sums up what has a worth, and names what has none. Spam is in neither, only counted: its
+    name is bait."""
     found = Totals()
     sums: dict[str, Decimal] = {}
     unpriced: dict[int, Token] = {}
     counts = {State.LOADING: 0, State.UNKNOWN: 0}
+    spam: set[int] = set()
     oldest: datetime | None = None
     for holding in holdings:
         if holding.token.status in (Token.Status.SPAM, Token.Status.HIDDEN):
+            if holding.value:
+                spam.add(holding.token.pk)
             continue
         if holding.value is None:
             counts[State(holding.state)] += 1
@@ -131,6 +156,7 @@ def totals(holdings: Iterable[Holding]) -> Totals:
         unpriced=list(unpriced.values()),
         loading=counts[State.LOADING],
         unknown=counts[State.UNKNOWN],
+        spam=len(spam),
         oldest=oldest,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from balances.checks import check_chains
-from balances.models import Chain, RpcEndpoint
+from balances.models import Chain, RpcEndpoint, Token
 from balances.sources import Unconfigured, nodes_for, sync_chains, websocket_of
 
 GOOD = {"id": 1, "name": "Ethereum", "rpc": ["https://one.example/$NODE_KEY"]}
@@ -41,6 +41,9 @@ def test_a_good_entry_has_no_problem(settings):
         {"ws": "https://one.example"},
         {"multicall": "0x12"},
         {"reorg_depth": -1},
+        {"tokens": ["USDC"]},
+        {"tokens": {"0x12": "USDC"}},
+        {"tokens": {"0x" + "c0" * 20: "usd coin"}},
     ],
 )
 def test_a_bad_entry_is_an_error(settings, change):
@@ -82,3 +85,24 @@ def test_a_chain_without_endpoints_or_with_a_missing_key_says_so(db, monkeypatch
     RpcEndpoint.objects.all().delete()
     with pytest.raises(Unconfigured, match="no enabled endpoint"):
         nodes_for(chain)
+
+
+def test_a_configured_token_is_listed_and_priced_whatever_others_call_themselves(db):
+    (chain,) = sync_chains([GOOD])
+    imitation = Token.objects.create(chain=chain, contract=b"\xc1" * 20, symbol="USDC")
+    found = Token.objects.create(chain=chain, contract=b"\xc0" * 20, status="spam")
+    sync_chains([{**GOOD, "tokens": {"0x" + "c0" * 20: "USDC", "0x" + "c2" * 20: "LINK"}}])
+    listed = Token.objects.filter(status="listed").values_list("price_symbol", flat=True)
+    assert set(listed) == {"USDC", "LINK"}
+    found.refresh_from_db()
+    imitation.refresh_from_db()
+    assert (found.price_symbol, imitation.price_symbol, imitation.status) == ("USDC", "", "unknown")
+
+
+def test_an_operators_word_on_a_configured_token_stays(db):
+    entry = {**GOOD, "tokens": {"0x" + "c0" * 20: "USDC"}}
+    sync_chains([entry])
+    for word in ({"price_symbol": ""}, {"price_symbol": "BTC", "status": "hidden"}):
+        Token.objects.update(**word)
+        sync_chains([entry])
+        assert Token.objects.filter(**word).exists()

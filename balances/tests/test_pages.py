@@ -17,6 +17,7 @@ from balances.tests.people import signed_in
 from balances.views.address import drawn
 from balances.views.chain import base_units
 from foundation.errors import InvalidInput
+from rates.coins.tests.market import put
 from rates.tests.desk import make_pair
 from rates.tests.quotes import message, publish
 from rates.tests.test_pages import text_of
@@ -302,6 +303,8 @@ def test_a_refused_change_is_told(ann, held):
 
 
 def queries_of(client, path):
+    # Without a list of coins it is looked for anew each second.
+    put("ETH")
     client.get(path)
     with CaptureQueriesContext(connection) as queries:
         client.get(path)

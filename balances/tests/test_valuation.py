@@ -14,6 +14,7 @@ from balances.services.amounts import in_units, worth
 from balances.services.holdings import NoPrice
 from balances.services.valuation import usd_prices, usd_prices_at
 from balances.tests import ledger
+from rates.coins.tests.market import put
 from rates.tests.desk import make_pair, put_candles
 from rates.tests.quotes import message, publish
 
@@ -51,6 +52,22 @@ def test_a_price_lies_between_bid_and_ask_and_has_its_age():
 def test_a_price_that_nobody_confirms_is_told_as_such():
     publish(message("ETH_USD"), age=60)
     assert not usd_prices(["ETH"])["ETH"].live
+
+
+def test_what_has_no_pair_has_the_price_of_its_coin_with_its_age():
+    publish(message("ETH_USD"))
+    shown = put("ETH", "LINK", price="14.25")
+    prices = usd_prices(["ETH", "LINK", "XYZ"])
+    assert {symbol: price.usd for symbol, price in prices.items()} == {
+        "ETH": MID,
+        "LINK": Decimal("14.25"),
+    }
+    assert (prices["LINK"].at, prices["LINK"].live) == (shown.as_of, True)
+
+
+def test_prices_of_coins_that_nobody_fetched_lately_are_told_as_such():
+    put("LINK", price="14.25", now=timezone.now() - timedelta(hours=1))
+    assert not usd_prices(["LINK"])["LINK"].live
 
 
 def test_what_is_not_quoted_has_no_price_and_costs_no_error():
@@ -152,6 +169,7 @@ def test_a_total_names_what_it_leaves_out(chain, address):
     assert [token.symbol for token in found.unpriced] == ["XYZ"]
     # The coin of the other chain was never read, nor was the fifth token.
     assert (found.loading, found.unknown, found.complete) == (0, 2, False)
+    assert found.spam == 1
     assert found.oldest == datetime.fromtimestamp(1_790_000_000, UTC)
 
 

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from balances.models import Balance, Block, Chain, Watch
+from balances.models import Balance, Block, Chain, Token, Watch
 from demo import chain_genesis, chain_node, chain_traffic, seed
 from demo.chain_traffic import Market
 from demo.home import Home
@@ -177,6 +177,14 @@ class TestSeed:
         assert [watch.label for watch in watched] == list(seed.WATCHED)
         accounts = chain_genesis.facts(home.chain)["accounts"][:3]
         assert [f"0x{bytes(watch.address.raw).hex()}" for watch in watched] == accounts
+
+    def test_its_tokens_have_the_prices_of_those_they_stand_for(self, home):
+        seed.seed(home)
+        named = chain_genesis.facts(home.chain)["tokens"]
+        found = Token.objects.filter(status="listed").values_list("contract", "price_symbol")
+        assert {symbol: bytes(contract) for contract, symbol in found} == {
+            symbol: raw(contract) for symbol, contract in named.items()
+        }
 
     def test_what_the_customer_removed_stays_removed_but_for_the_last(self, home):
         seed.seed(home)
