@@ -7,15 +7,16 @@ node that is away is nobody's failure: the job waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from balances.models import BackfillJob, Chain
+from balances.models import Address, BackfillJob, Chain
+from balances.querysets import BackfillJobQuerySet
 from balances.services import holes, lookback, past, seeding
 from balances.services.seeding import NoTip
 from balances.sources import Unconfigured, nodes_for
@@ -44,58 +45,88 @@ Work = Callable[[BackfillJob, Nodes], bool]
 
 
 def run_due(limit: int, *, kinds: Collection[str]) -> int:
-    """Do up to ``limit`` due jobs of these kinds and return how many were taken.
+    """Do due jobs of these kinds in up to ``limit`` turns and return how many were taken.
 
-    A long job is done in slices and comes back. Raises database errors only.
+    A long job is done in slices and comes back; first readings of many addresses are one turn.
+    Raises database errors only.
     """
     clients: dict[int, Nodes] = {}
+    taken = 0
     try:
-        for taken in range(limit):
+        for _ in range(limit):
             job = _take(kinds)
             if job is None:
-                return taken
-            _perform(job, clients)
-        return limit
+                break
+            jobs = [job, *_companions(job)]
+            taken += len(jobs)
+            if len(jobs) > 1:
+                _seed_together(jobs, clients)
+            else:
+                _perform(job, clients)
+        return taken
     finally:
         for client in clients.values():
             client.close()
 
 
 def _take(kinds: Collection[str]) -> BackfillJob | None:
-    now = timezone.now()
-    with transaction.atomic():
-        job = (
-            BackfillJob.objects.due(now)
-            .filter(kind__in=kinds, chain__enabled=True)
-            .select_related("chain", "address", "token")
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
-        if job is not None:
-            job.leased_until = now + LEASE
-            # Counted before the work: a job that kills its process is parked in the end, too.
-            job.attempts += 1
-            job.save(update_fields=["leased_until", "attempts"])
-    return job
+    due = BackfillJob.objects.due(timezone.now()).filter(kind__in=kinds, chain__enabled=True)
+    return next(iter(_leased(due, 1)), None)
+
+
+def _companions(job: BackfillJob) -> list[BackfillJob]:
+    """Other first readings that wait on the same chain. One that failed before stays alone, so that
+    it does not fail others again."""
+    if job.kind != Kind.SEED or job.attempts > 1:
+        return []
+    due = BackfillJob.objects.due(timezone.now())
+    others = due.filter(chain=job.chain, kind=Kind.SEED, attempts=0)
+    return _leased(others, seeding.seeds_at_once(job.chain) - 1)
+
+
+@transaction.atomic
+def _leased(due: BackfillJobQuerySet, limit: int) -> list[BackfillJob]:
+    rows = due.select_related("chain", "address", "token")
+    jobs = list(rows.select_for_update(skip_locked=True, of=("self",))[:limit])
+    for job in jobs:
+        job.leased_until = timezone.now() + LEASE
+        # Counted before the work: a job that kills its process is parked in the end, too.
+        job.attempts += 1
+    BackfillJob.objects.bulk_update(jobs, ["leased_until", "attempts"])
+    return jobs
+
+
+def _seed_together(jobs: Sequence[BackfillJob], clients: dict[int, Nodes]) -> None:
+    """In one reading; where that fails, each alone, as it tells which of them is to blame."""
+    chain = jobs[0].chain
+    try:
+        _seed(chain, [_address(job) for job in jobs], _client(chain, clients))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as problem:
+        logger.info("not read together", chain=chain.pk, jobs=len(jobs), exc_info=True)
+        for job in jobs:
+            _postpone(job, _word(problem)) if _is_weather(problem) else _perform(job, clients)
+    else:
+        now = timezone.now()
+        for job in jobs:
+            job.state, job.done_at, job.leased_until, job.error = State.DONE, now, None, ""
+        BackfillJob.objects.bulk_update(jobs, ["state", "done_at", "leased_until", "error"])
 
 
 def _perform(job: BackfillJob, clients: dict[int, Nodes]) -> None:
     try:
         finished = _work(job, _client(job.chain, clients))
-    except NoTip as problem:
-        _postpone(job, str(problem))
-    except Unconfigured as problem:
-        _postpone(job, str(problem))
-    except NodeError as problem:
-        if problem.kind in _WEATHER:
-            _postpone(job, problem.kind)
-        elif problem.kind in _FINAL:
-            _park(job, problem.kind)
+    except (NoTip, Unconfigured, NodeError) as problem:
+        if _is_weather(problem):
+            _postpone(job, _word(problem))
+        elif _word(problem) in _FINAL:
+            _park(job, _word(problem))
         else:
-            _fail(job, problem.kind)
+            _fail(job, _word(problem))
     except Unreadable as problem:
         _park(job, str(problem))
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise
     except Exception as problem:
         # A job that cannot be done must not keep the others from being done.
@@ -108,7 +139,8 @@ def _perform(job: BackfillJob, clients: dict[int, Nodes]) -> None:
 def _work(job: BackfillJob, nodes: Nodes) -> bool:
     match job.kind:
         case Kind.SEED:
-            return _seed(job, nodes)
+            _seed(job.chain, [_address(job)], nodes)
+            return True
         case Kind.READ:
             return _read(job, nodes)
         case Kind.BLOCKS:
@@ -118,16 +150,22 @@ def _work(job: BackfillJob, nodes: Nodes) -> bool:
     raise Unreadable("unknown_kind")
 
 
-def _seed(job: BackfillJob, nodes: Nodes) -> bool:
-    if job.address is None:
-        raise Unreadable("no_address")
-    seeding.seed(job.chain, job.address, nodes)
+def _seed(chain: Chain, addresses: Sequence[Address], nodes: Nodes) -> None:
+    seeding.seed(chain, addresses, nodes)
     # What it held before is worth less than what others hold now.
     BackfillJob.objects.bulk_create(
-        [BackfillJob(chain=job.chain, kind=Kind.HISTORY, address=job.address, priority=30)],
+        [
+            BackfillJob(chain=chain, kind=Kind.HISTORY, address=address, priority=30)
+            for address in addresses
+        ],
         ignore_conflicts=True,
     )
-    return True
+
+
+def _address(job: BackfillJob) -> Address:
+    if job.address is None:
+        raise Unreadable("no_address")
+    return job.address
 
 
 def _read(job: BackfillJob, nodes: Nodes) -> bool:
@@ -136,6 +174,22 @@ def _read(job: BackfillJob, nodes: Nodes) -> bool:
     if not past.read_at(job.chain, job.address, job.from_block, nodes, token=job.token):
         raise Unreadable("unreadable")
     return True
+
+
+def _tell(job: BackfillJob) -> None:
+    """A page waits for what became of a reading: it asks again when it hears of the address."""
+    if job.kind == Kind.READ and job.address is not None:
+        past.tell(job.chain, job.address)
+
+
+def _is_weather(problem: Exception) -> bool:
+    if isinstance(problem, NodeError):
+        return problem.kind in _WEATHER
+    return isinstance(problem, NoTip | Unconfigured)
+
+
+def _word(problem: Exception) -> str:
+    return problem.kind if isinstance(problem, NodeError) else str(problem)
 
 
 def _client(chain: Chain, clients: dict[int, Nodes]) -> Nodes:
@@ -150,6 +204,7 @@ def _client(chain: Chain, clients: dict[int, Nodes]) -> Nodes:
 def _finish(job: BackfillJob) -> None:
     job.state, job.done_at, job.leased_until = State.DONE, timezone.now(), None
     job.save(update_fields=["state", "done_at", "leased_until", "error"])
+    _tell(job)
 
 
 def _continue(job: BackfillJob) -> None:
@@ -177,3 +232,4 @@ def _park(job: BackfillJob, reason: str) -> None:
     logger.warning("job parked", job=job.pk, kind=job.kind, chain=job.chain_id, error=reason)
     job.state, job.error, job.leased_until = State.PARKED, reason[:200], None
     job.save(update_fields=["state", "error", "leased_until"])
+    _tell(job)

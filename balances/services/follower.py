@@ -33,6 +33,7 @@ logger = structlog.get_logger(__name__)
 BEAT_EVERY: Final = 1.0
 LOCK_EVERY: Final = 1.0
 RETRY_AFTER: Final = 0.5
+LONGEST_RETRY: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Follower:
         self._announced: Header | None = None
         self._pulse = Pulse()
         self._behind_since: float | None = None
+        self._refusals = 0
         self._turn = 0
         self._state = ""
 
@@ -142,8 +144,15 @@ class Follower:
                     checked = self._try(lambda: self._check_identity(nodes))
                 done = checked and self._try(lambda: self._advance(catch_up))
                 self._note_silence()
-                self._wake.wait(pace.poll if done else min(pace.poll, RETRY_AFTER))
-                self._wake.clear()
+                self._rest(pace.poll if done else min(pace.poll, RETRY_AFTER))
+
+    def _rest(self, seconds: float) -> None:
+        """Until something is announced; after a refusal announcements are no reason to hurry."""
+        if self._refusals:
+            self.stopping.wait(min(RETRY_AFTER * 2 ** min(self._refusals, 8), LONGEST_RETRY))
+        else:
+            self._wake.wait(seconds)
+        self._wake.clear()
 
     # --- One round ------------------------------------------------------------------------
 
@@ -156,6 +165,12 @@ class Follower:
                 raise Halted("another chain answers at the endpoint") from problem
             logger.warning("node", chain=self.chain_id, error=str(problem))
             return False
+        except (OperationalError, InterfaceError):
+            # The database is away, and the lock with it: begun anew.
+            raise
+        except DatabaseError as problem:
+            self._refused(problem)
+            return False
         except HeadMoved as problem:
             # Not to be repeated at once: the node may need a moment to agree with itself.
             logger.info("head moved", chain=self.chain_id, detail=str(problem))
@@ -163,6 +178,15 @@ class Follower:
             return False
         self._pulse.answered()
         return True
+
+    def _refused(self, problem: DatabaseError) -> None:
+        """The database does not take what the node said. Nothing of it was stored, and no later
+        block can stand without this one: it is tried again, ever more seldom, under an alarm."""
+        self._refusals += 1
+        reason = f"the database refuses what the node said: {type(problem).__name__}"
+        logger.error("refused by the database", chain=self.chain_id, error=repr(problem))
+        self._set_state(Chain.State.LAGGING, reason)
+        self._pulse.answered()
 
     def _check_identity(self, nodes: Nodes) -> None:
         """The chain id is checked by ``Nodes``. The first block tells a chain made anew."""
@@ -179,7 +203,7 @@ class Follower:
         announced, self._announced = self._announced, None
         self._behind_since = self._behind_since or time.monotonic()
         catch_up.advance(announced)
-        self._behind_since = None
+        self._behind_since, self._refusals = None, 0
         self._reread(catch_up.nodes)
         self._set_state(Chain.State.OK, "")
         chain = Chain.objects.get(pk=self.chain_id)

@@ -47,7 +47,6 @@ def read_at(
             raise NodeError("orphan", "the block was taken back meanwhile")
         place = Place(chain.pk, number, block_hash)
         _cover_one(place, readings)
-        publishing.publish_cells(_holdings(readings))
     return bool(readings)
 
 
@@ -89,10 +88,17 @@ def _cover_one(place: Place, readings: Sequence[Reading]) -> None:
         )
 
 
-def _holdings(readings: Sequence[Reading]) -> list[int]:
-    """Balances whose past has changed: their pages ask again."""
-    rows = Balance.objects.filter(
-        address__in={reading.cell.address_id for reading in readings},
-        token__in={reading.cell.token_id for reading in readings},
-    )
-    return list(rows.values_list("pk", flat=True))
+def tell(chain: Chain, address: Address) -> None:
+    """More is known of the address's past than before, or that nobody can know it: open pages ask
+    again. Its values are the same, under a new number: one that was heard already is dropped."""
+    sql = """
+        UPDATE balances_balance AS b SET version = nextval('balances_push_seq')
+        FROM balances_token t
+        WHERE t.id = b.token_id AND t.chain_id = %s AND b.address_id = %s RETURNING b.id
+    """
+    with transaction.atomic():
+        # As all who write balances: without it, two could wait for each other.
+        Chain.objects.select_for_update(no_key=True).get(pk=chain.pk)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [chain.pk, address.pk])
+            publishing.publish_cells([pk for (pk,) in cursor.fetchall()])

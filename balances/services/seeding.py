@@ -6,7 +6,7 @@ either before the address was known, and then its first reading is newer, or wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import connection, transaction
 
@@ -23,6 +23,10 @@ SEED = BackfillJob.Kind.SEED
 ASKED_TOKENS = 500
 ATTEMPTS = 5
 PER_PASS = 1000
+# Cells of new addresses that are asked for together, and how many are stored under one lock: the
+# follower waits for it.
+SEEDED_CELLS = 6000
+STORED_AT_ONCE = 1000
 
 
 class NoTip(Exception):
@@ -69,20 +73,25 @@ def seed_all(chain: Chain) -> None:
         cursor.execute(sql, [chain.pk])
 
 
-def seed(chain: Chain, address: Address, nodes: Nodes) -> None:
-    """Read what ``address`` holds at the tip: the coin, listed tokens, and what others hold.
+def seed(chain: Chain, addresses: Sequence[Address], nodes: Nodes) -> None:
+    """Read what the addresses hold at the tip: the coin, listed tokens, and what others hold.
 
-    Tokens that it does not hold leave no row, unless they are listed. Raises ``NoTip`` and
-    ``NodeError``.
+    A question for each 1,000 cells, whosever they are. Tokens that an address does not hold leave
+    no row, unless they are listed. Raises ``NoTip`` and ``NodeError``.
     """
-    raw = bytes(address.raw)
-    asked = [Cell(address.pk, native_of(chain).pk, raw, NATIVE)]
-    listed = set()
-    for token in _likely_tokens(chain):
-        asked.append(Cell(address.pk, token.pk, raw, bytes(token.contract), token.bugged_events))
-        if token.status == Token.Status.LISTED:
-            listed.add(token.pk)
-    read_at_tip(chain.pk, nodes, asked, keep_zero={asked[0].token_id, *listed})
+    assets = [native_of(chain), *_likely_tokens(chain)]
+    asked = [
+        Cell(address.pk, token.pk, bytes(address.raw), bytes(token.contract), token.bugged_events)
+        for address in addresses
+        for token in assets
+    ]
+    kept = {token.pk for token in assets if token.status == Token.Status.LISTED}
+    read_at_tip(chain.pk, nodes, asked, keep_zero=kept | {assets[0].pk})
+
+
+def seeds_at_once(chain: Chain) -> int:
+    """How many addresses are read together: as many as fill a few questions."""
+    return max(SEEDED_CELLS // (1 + len(_likely_tokens(chain))), 1)
 
 
 def reread_stale(chain_id: int, nodes: Nodes, *, turn: int = 0) -> int:
@@ -135,7 +144,8 @@ def read_at_tip(
             continue
         if keep_zero is not None:
             readings = [r for r in readings if r.value or r.cell.token_id in keep_zero]
-        if _stored(place, readings):
+        parts = _parts(readings, STORED_AT_ONCE)
+        if all(_stored(place, part) for part in parts):
             return
     raise NoTip("the tip moved away under every reading")
 
@@ -154,6 +164,10 @@ def _stored(place: Place, readings: Sequence[cells.Reading]) -> bool:
             return False
         publishing.publish_cells(cells.store(place, readings, touched=False))
     return True
+
+
+def _parts(readings: Sequence[cells.Reading], size: int) -> Iterator[Sequence[cells.Reading]]:
+    return (readings[first : first + size] for first in range(0, len(readings), size))
 
 
 def _add_jobs(chain: Chain, addresses: Iterable[int]) -> None:

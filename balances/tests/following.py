@@ -92,13 +92,19 @@ class Town:
         return {**head, "to": written(what), "data": data}
 
     def pay(self, count: int = 1) -> None:
-        """Each transfer in a block of its own."""
-        for _ in range(count):
-            self.anvil.ask("eth_sendTransaction", self.transfer())
+        """Each transfer in a block of its own, all of them there on return."""
+        last = [self._send() for _ in range(count)][-1]
+        # The node answers before it has made the block.
+        eventually(lambda: self.anvil.ask("eth_getTransactionReceipt", last), "mined")
+
+    def _send(self) -> str:
+        name: str = self.anvil.ask("eth_sendTransaction", self.transfer())
+        return name
 
     def pay_in_one_block(self, count: int) -> None:
         self.anvil.ask("evm_setAutomine", False)
-        self.pay(count)
+        for _ in range(count):
+            self._send()
         self.anvil.ask("evm_mine")
         self.anvil.ask("evm_setAutomine", True)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from eth_abi.abi import encode
 
-from balances.constants import NATIVE
+from balances.constants import NATIVE, balances_topic
 from balances.models import (
     Address,
     BackfillJob,
@@ -16,12 +18,14 @@ from balances.models import (
     Coverage,
     Token,
 )
-from balances.services import backfill, lookback, seeding
+from balances.services import backfill, lookback, past, seeding
 from balances.services.catching_up import CatchUp
 from balances.services.tokens import refresh_metadata
 from balances.sources import nodes_for, sync_chains
-from balances.tests.following import Town, call_data, configured, written
+from balances.tests.following import Town, call_data, configured, eventually, written
+from foundation import valkey
 from foundation.tests.fake_node import FakeNode, passing_to, saying
+from live.messages import decode
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -183,10 +187,10 @@ def test_a_poisoned_job_is_parked_after_five_failures_and_the_others_are_done(
     seeding.watch_addresses(town.people)
     seed, poison = seeding.seed, Address.objects.get(raw=town.people[1])
 
-    def poisoned(chain, address, nodes):
-        if address == poison:
+    def poisoned(chain, addresses, nodes):
+        if poison in addresses:
             raise ZeroDivisionError
-        seed(chain, address, nodes)
+        seed(chain, addresses, nodes)
 
     monkeypatch.setattr(seeding, "seed", poisoned)
     for _ in range(5):
@@ -196,6 +200,69 @@ def test_a_poisoned_job_is_parked_after_five_failures_and_the_others_are_done(
     assert jobs.get(address=poison).state == "parked"
     assert jobs.get(address=poison).error == "ZeroDivisionError"
     assert jobs.filter(state="done").count() == 2
+
+
+def test_a_thousand_new_addresses_are_read_in_six_questions(anvil, town, chain, catch_up):
+    arguments = [encode(["string", "string", "uint8"], [n, n, 18]) for n in ("A", "B", "C")]
+    contracts = [
+        *town.tokens,
+        *(bytes.fromhex(anvil.deploy("DemoToken", a)[2:]) for a in arguments),
+    ]
+    for contract in contracts:
+        Token.objects.create(chain=chain, contract=contract, status=Token.Status.LISTED)
+    catch_up.advance()
+    others = [number.to_bytes(20, "big") for number in range(10_000, 10_997)]
+    seeding.watch_addresses([*town.people, *others])
+    with FakeNode(passing_to(anvil.url)) as node:
+        chain.endpoints.update(url_http=node.url)
+        assert backfill.run_due(1, kinds=["seed"]) == 1_000
+    assert node.methods.count("eth_call") == 6
+    assert Balance.objects.filter(stale=False).count() == 6_000
+    assert held(town, 2, town.tokens[1]).value == 10**6
+    assert set(BackfillJob.objects.filter(kind="seed").values_list("state", flat=True)) == {"done"}
+    assert BackfillJob.objects.filter(kind="history").count() == 1_000
+
+
+def test_what_became_of_a_reading_is_told_under_a_new_number(town, chain, catch_up):
+    town.pay(3)
+    catch_up.advance()
+    seeding.watch_addresses(town.people[:1])
+    backfill.run_due(1, kinds=["seed"])
+    before = held(town, 0)
+    address = Address.objects.get()
+    with valkey.client().pubsub() as heard:
+        heard.subscribe(balances_topic(town.people[0]))
+        read_job(chain, address, town.head()[0] - 1)
+        backfill.run_due(1, kinds=["read"])
+
+        def told():
+            message = heard.get_message(ignore_subscribe_messages=True, timeout=0.1)
+            return decode(message["data"]) if message else None
+
+        message = eventually(told, "told")
+    # A hub drops what has the number of something that it knows.
+    assert message.seq > before.version
+    assert held(town, 0).value == before.value
+
+
+def test_a_value_that_the_database_refuses_parks_its_job_and_no_other(
+    town, chain, catch_up, monkeypatch
+):
+    catch_up.advance()
+    seeding.watch_addresses(town.people[:1])
+    job = read_job(chain, Address.objects.get(), 1, priority=0)
+    monkeypatch.setattr(past, "read_at", refused_by_the_database)
+    for _ in range(5):
+        due_again()
+        backfill.run_due(5, kinds=["seed", "read"])
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("parked", "DataError")
+    assert held(town, 0).value is not None
+
+
+def refused_by_the_database(*args, **facts):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (10::numeric ^ 90)::numeric(78, 0)")
 
 
 def test_a_job_that_its_process_died_with_comes_back_when_the_lease_ends(town, chain, catch_up):

@@ -170,7 +170,7 @@ def test_a_new_address_is_read_at_the_tip(anvil, chain, nodes, follow):
     pay(anvil, ALICE, 9)
     follow()
     seeding.watch_addresses([ALICE])
-    seeding.seed(chain, Address.objects.get(), nodes)
+    seeding.seed(chain, [Address.objects.get()], nodes)
     assert held(chain, ALICE).value == 9
     assert Chain.objects.get().watch_seq == 1
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from django.db import connection
 
 from balances.models import Block, Chain
+from balances.services import blocks
 from balances.services.catching_up import Halted
 from balances.services.follower import Follower, Pace
 from balances.sources import sync_chains
@@ -135,6 +137,37 @@ def test_a_websocket_that_answers_nothing_stops_nobody(anvil, town):
     with following(configured(anvil, ws="ws://127.0.0.1:1")):
         town.pay(3)
         eventually(lambda: at_head(town) and state() == "ok")
+
+
+def test_a_block_that_the_database_refuses_waits_under_an_alarm_and_is_not_skipped(
+    anvil, town, monkeypatch
+):
+    insert = blocks.insert
+    refusing = threading.Event()
+    tries = []
+
+    def refused(chain, block, *args, **options):
+        if refusing.is_set():
+            tries.append(block.number)
+            block = replace(block, gas_used=2**70)
+        insert(chain, block, *args, **options)
+
+    monkeypatch.setattr(blocks, "insert", refused)
+    with following(configured(anvil)) as raised:
+        town.pay(1)
+        eventually(lambda: state() == "ok" and at_head(town))
+        before = town.head()[0]
+        refusing.set()
+        town.pay(3)
+        eventually(lambda: len(tries) > 1 and state() == "lagging", "refused")
+        assert "refuses" in Chain.objects.get().state_reason
+        # Pages have what they had, and the others wait behind it.
+        assert Chain.objects.get().head_number == before
+        assert set(tries) == {before + 1}
+        refusing.clear()
+        eventually(lambda: state() == "ok" and at_head(town), "taken")
+        assert not raised
+    assert orphans(town) == []
 
 
 def test_a_chain_made_anew_under_the_same_id_halts_the_follower(anvil, town):

@@ -43,8 +43,7 @@ def followed(simulated, chain_id=1):
     seeding.watch_addresses(PEOPLE)
     catch_up = CatchUp(chain.pk, NODES, DEPTH, patience=0)
     catch_up.advance()
-    for address in Address.objects.all():
-        seeding.seed(chain, address, NODES)
+    seeding.seed(chain, list(Address.objects.all()), NODES)
     return catch_up
 
 

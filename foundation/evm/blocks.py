@@ -9,11 +9,13 @@ from typing import Any, Final
 from foundation.evm.failures import NodeError
 from foundation.evm.node import Node
 from foundation.evm.nodes import Nodes
-from foundation.evm.quantities import address, data, digest, quantity, written
+from foundation.evm.quantities import address, counted, data, digest, quantity, written
 
 # keccak256("Transfer(address,address,uint256)"): ERC-20 has three topics, ERC-721 four.
 TRANSFER: Final = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 _PADDING: Final = bytes(12)
+# The end of the year 9999, in seconds since 1970: the last moment that a calendar knows.
+_LATEST: Final = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +133,17 @@ def _receipts(answers: Sequence[Any]) -> Mapping[bytes, Mapping[str, Any]]:
 def header_of(block: Any) -> Header:
     """A block or header of JSON-RPC. Raises ``NodeError`` of kind ``bad_answer``."""
     try:
-        return Header(
-            number=quantity(block["number"]),
+        header = Header(
+            number=counted(block["number"]),
             hash=digest(block["hash"]),
             parent_hash=digest(block["parentHash"]),
-            ts=quantity(block["timestamp"]),
+            ts=counted(block["timestamp"]),
         )
     except (KeyError, TypeError) as problem:
         raise NodeError("bad_answer", "no block") from problem
+    if header.ts > _LATEST:
+        raise NodeError("bad_answer", "a time that never comes")
+    return header
 
 
 def block_of(
@@ -155,9 +160,9 @@ def block_of(
             hash=header.hash,
             parent_hash=header.parent_hash,
             ts=header.ts,
-            gas_used=quantity(block["gasUsed"]),
-            gas_limit=quantity(block["gasLimit"]),
-            base_fee=None if base_fee is None else quantity(base_fee),
+            gas_used=counted(block["gasUsed"]),
+            gas_limit=counted(block["gasLimit"]),
+            base_fee=None if base_fee is None else counted(base_fee),
             miner=address(block["miner"]),
             txs=[_tx(tx, receipts) for tx in block["transactions"]],
             transfers=_transfers(logs, block_hash),
@@ -171,12 +176,12 @@ def _tx(tx: Any, receipts: Mapping[bytes, Mapping[str, Any]]) -> TxData:
     name = digest(tx["hash"])
     receipt = receipts.get(name)
     return TxData(
-        idx=quantity(tx["transactionIndex"]),
+        idx=counted(tx["transactionIndex"]),
         hash=name,
         sender=address(tx["from"]),
         recipient=address(tx["to"]) if tx.get("to") else None,
         value=quantity(tx["value"]),
-        nonce=quantity(tx["nonce"]),
+        nonce=counted(tx["nonce"]),
         fee=_fee(receipt) if receipt else None,
         # Receipts from before Byzantium have a state root in its place.
         ok=quantity(receipt["status"]) == 1 if receipt and receipt.get("status") else None,
@@ -187,9 +192,9 @@ def _fee(receipt: Mapping[str, Any]) -> int | None:
     price = receipt.get("effectiveGasPrice")
     if price is None:
         return None
-    fee = quantity(receipt["gasUsed"]) * quantity(price)
+    fee = counted(receipt["gasUsed"]) * counted(price)
     # Rollups charge what their transaction costs on the chain below beside the gas.
-    return fee + (quantity(receipt["l1Fee"]) if receipt.get("l1Fee") else 0)
+    return fee + (counted(receipt["l1Fee"]) if receipt.get("l1Fee") else 0)
 
 
 def _transfers(logs: Any, block_hash: bytes) -> list[TransferData]:
@@ -216,7 +221,7 @@ def transfer_of(log: Any) -> TransferData | None:
     if len(value) != 32 or sender[:12] != _PADDING or recipient[:12] != _PADDING:
         return None
     return TransferData(
-        log_index=quantity(log["logIndex"]),
+        log_index=counted(log["logIndex"]),
         contract=address(log["address"]),
         sender=sender[12:],
         recipient=recipient[12:],

@@ -17,6 +17,15 @@ def quantity(written: Any) -> int:
     return int(written, 16)
 
 
+def counted(written: Any) -> int:
+    """A number of things or seconds: what no honest answer has above 63 bits, and no table takes.
+    Raises ``NodeError``."""
+    number = quantity(written)
+    if number >= 2**63:
+        raise NodeError("bad_answer", "a smaller number was expected")
+    return number
+
+
 def data(written: Any, length: int | None = None) -> bytes:
     """``0x00ff`` -> two bytes; ``length`` is how many there must be. Raises ``NodeError``."""
     if not isinstance(written, str) or not written.startswith("0x"):

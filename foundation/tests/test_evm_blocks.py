@@ -124,6 +124,8 @@ def as_chain_one(question, answer):
         ("eth_getBlockByHash", lambda block: {**block, "transactions": ["0x" + "11" * 32]}),
         ("eth_getBlockByHash", lambda block: {**block, "transactions": None}),
         ("eth_getBlockByHash", lambda block: {**block, "gasUsed": "0x" + "f" * 65}),
+        ("eth_getBlockByHash", lambda block: {**block, "gasUsed": "0x" + "f" * 16}),
+        ("eth_getBlockByHash", lambda block: {**block, "timestamp": "0x" + "7" * 15}),
         ("eth_getBlockByHash", lambda block: "0x1"),
         ("eth_getLogs", lambda logs: None),
         ("eth_getLogs", lambda logs: {}),
