@@ -51,12 +51,14 @@ class AddressQuerySet(models.QuerySet["Address"]):
         return self.all() if user.is_authenticated and user.is_active else self.none()
 
     def forgotten(self, now: datetime) -> Self:
-        """Addresses that nobody watches and nobody has looked up lately."""
+        """Addresses that nobody watches or keeps, and nobody has looked up lately."""
         # By name: models import this module, not the other way round.
-        watches = apps.get_model("balances", "Watch")._default_manager
-        return self.filter(Q(looked_up_until=None) | Q(looked_up_until__lte=now)).exclude(
-            Exists(watches.filter(address=OuterRef("pk")))
-        )
+        wanted = [
+            Exists(apps.get_model("balances", name)._default_manager.filter(address=OuterRef("pk")))
+            for name in ("Watch", "Keep")
+        ]
+        lapsed = self.filter(Q(looked_up_until=None) | Q(looked_up_until__lte=now))
+        return lapsed.exclude(wanted[0] | wanted[1])
 
 
 class WatchQuerySet(models.QuerySet["Watch"]):

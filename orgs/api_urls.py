@@ -3,7 +3,7 @@ this one replaces. Paths end without a slash."""
 
 from django.urls import path
 
-from orgs.api import organisations, own_metrics
+from orgs.api import organisations, own_metrics, treasury
 from orgs.api.domains import DomainView, VerdictView
 from orgs.api.events import EventsView, EventView
 from orgs.api.mail_domains import MailDomainsView
@@ -25,6 +25,8 @@ urlpatterns = [
     ),
     path("orgs/<slug:slug>/domains", organisations.DomainsView.as_view()),
     path("orgs/<slug:slug>/domains/<str:name>", organisations.DomainView.as_view()),
+    path("orgs/<slug:slug>/treasury", treasury.TreasuryView.as_view()),
+    path("orgs/<slug:slug>/treasury/<str:address>", treasury.TreasuryAddressView.as_view()),
     path("orgs/<slug:slug>/keys", organisations.KeysView.as_view()),
     path("orgs/<slug:slug>/keys/<int:key_id>", organisations.KeyView.as_view()),
     path("orgs/<slug:slug>/metrics", own_metrics.HeadlineView.as_view()),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from foundation.forms import Refusable
 from orgs.models import KeyScope, OrgRole
 from orgs.models.organisations import MAX_NAME
-from orgs.services import keys
+from orgs.services import keys, treasury
 
 PLAIN: Final = {"autocomplete": "off", "spellcheck": "false"}
 NO_END: Final = "0"
@@ -36,6 +36,21 @@ class DomainForm(Refusable):
         max_length=400,
         help_text="What stands after the @ of the company's addresses.",
         widget=forms.TextInput(PLAIN | {"inputmode": "url"}),
+    )
+
+
+class TreasuryForm(Refusable):
+    address = forms.CharField(
+        label="Address",
+        max_length=120,
+        help_text="0x and 40 hex digits. Its balances are followed from then on.",
+        widget=forms.TextInput(PLAIN),
+    )
+    label = forms.CharField(
+        label="Label",
+        max_length=treasury.MAX_LABEL,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "off"}),
     )
 
 

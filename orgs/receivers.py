@@ -1,16 +1,31 @@
-"""What follows from the news of others: what members do is counted for their organisations."""
+"""What follows from news: members' acts are counted, treasury addresses are followed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import user_acted, wallet_linked
+from balances.services import keeps
 from orgs.constants import SIGNED_IN, WALLET_LINKED
+from orgs.models import TreasuryAddress
 from orgs.services import own_actions
+
+
+@receiver(post_save, sender=TreasuryAddress)
+def follow_treasury(instance: TreasuryAddress, created: bool, **kwargs: Any) -> None:
+    """In the same transaction: an address that is named is followed, whichever door it came by."""
+    if created:
+        keeps.keep(bytes(instance.raw), _keeper(instance))
+
+
+@receiver(post_delete, sender=TreasuryAddress)
+def leave_treasury(instance: TreasuryAddress, **kwargs: Any) -> None:
+    keeps.let_go(bytes(instance.raw), _keeper(instance))
 
 
 @receiver(user_acted)
@@ -26,3 +41,7 @@ def count_sign_in(user: User, **kwargs: Any) -> None:
 @receiver(wallet_linked)
 def count_wallet(user_id: int, address: str, **kwargs: Any) -> None:
     own_actions.note(user_id=user_id, name=WALLET_LINKED, about=address)
+
+
+def _keeper(address: TreasuryAddress) -> str:
+    return f"organisation:{address.org_id}"

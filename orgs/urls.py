@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orgs.views import board, figures, keys, mail, people, settings
+from orgs.views import board, figures, keys, mail, people, settings, treasury
 
 app_name = "orgs"
 
@@ -22,6 +22,9 @@ urlpatterns = [
     path("<slug:slug>/keys/", keys.listed, name="keys"),
     path("<slug:slug>/keys/new", keys.make, name="key-new"),
     path("<slug:slug>/keys/<int:key_id>/revoke", keys.revoke, name="key-revoke"),
+    path("<slug:slug>/treasury/", treasury.page, name="treasury"),
+    path("<slug:slug>/treasury/add", treasury.add, name="treasury-add"),
+    path("<slug:slug>/treasury/remove", treasury.remove, name="treasury-remove"),
     path("<slug:slug>/settings/", settings.page, name="settings"),
     path("<slug:slug>/settings/name", settings.rename, name="rename"),
     path("<slug:slug>/settings/domains/add", settings.add_domain, name="domain-add"),

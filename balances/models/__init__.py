@@ -1,5 +1,5 @@
 from balances.models.activity import Transfer, Tx
-from balances.models.addresses import Address, TokenPreference, Watch
+from balances.models.addresses import Address, Keep, TokenPreference, Watch
 from balances.models.balances import (
     BackfillJob,
     Balance,
@@ -20,6 +20,7 @@ __all__ = [
     "ChainSpan",
     "Coverage",
     "DailyBalance",
+    "Keep",
     "ReorgEvent",
     "RpcEndpoint",
     "Token",

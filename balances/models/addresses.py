@@ -68,6 +68,23 @@ class Watch(models.Model):
         return f"{self.owner_id}: {self.address_id}"
 
 
+class Keep(models.Model):
+    """That an address is followed for somebody who is no user, such as an organisation.
+
+    ``keeper`` is that somebody's own word for themselves; balances do not know who they are.
+    """
+
+    address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="keeps")
+    keeper = models.CharField(max_length=64)
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["address", "keeper"], name="keep_once")]
+
+    def __str__(self) -> str:
+        return f"{self.keeper}: {self.address_id}"
+
+
 class TokenPreference(models.Model):
     """A user's own word on a token: shown although it is spam, or hidden although it is listed."""
 

@@ -18,6 +18,7 @@ from orgs.models.organisations import (
     Membership,
     Organisation,
     OrgRole,
+    TreasuryAddress,
 )
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "Organisation",
     "OwnAction",
     "Stat",
+    "TreasuryAddress",
     "UserDay",
 ]

@@ -124,6 +124,32 @@ class Domain(models.Model):
         return self.name
 
 
+class TreasuryAddress(models.Model):
+    """An address that the organisation says is its own; nobody has proved it.
+
+    Balances follow it from when the row is stored until it is deleted.
+    """
+
+    org = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="treasury")
+    raw = models.BinaryField(max_length=20)
+    label = models.CharField(max_length=60, blank=True)
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "treasury addresses"
+        constraints = [
+            models.UniqueConstraint(fields=["org", "raw"], name="treasury_address_once"),
+            models.CheckConstraint(condition=Q(raw__length=20), name="treasury_address_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"0x{bytes(self.raw).hex()}"
+
+
 class KeyScope(models.TextChoices):
     """What an organisation's key may do."""
 

@@ -39,7 +39,11 @@ REFUSALS: Final = {
 ROLES: Final = {
     Role.MANAGER: ("view_organisation",),
     Role.OPERATOR: ("view_organisation",),
-    Role.ADMINISTRATOR: ("view_organisation", "change_organisation"),
+    Role.ADMINISTRATOR: (
+        "view_organisation",
+        "change_organisation",
+        "view_treasuryaddress",
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from orgs.tests.companies import make_desk_manager, make_member, make_org
 
 pytestmark = pytest.mark.django_db
 ROOT = "/orgs/acme-harbour"
+ADDRESS = f"0x{1:040x}"
 
 
 @pytest.fixture
@@ -55,6 +56,10 @@ GET  /keys/                          -                 200 200 403 403 404 in
 GET  /keys/new                       -                 200 200 403 403 404 in
 POST /keys/new                       scopes=events     400 400 403 403 404 in
 POST /keys/{key}/revoke              -                 302 302 403 403 404 in
+GET  /treasury/                      -                 200 200 200 200 404 in
+POST /treasury/add                   address={address} 302 302 403 403 404 in
+POST /treasury/add                   address=0x12      400 400 403 403 404 in
+POST /treasury/remove                address={address} 404 404 403 403 404 in
 GET  /settings/                      -                 200 200 200 200 404 in
 POST /settings/name                  name=Acme         302 302 403 403 404 in
 POST /settings/name                  name=             400 400 403 403 404 in
@@ -82,7 +87,7 @@ def test_everybody_gets_what_the_table_says(org, owner):
     wrong = []
     for line in TABLE.strip().splitlines():
         method, path, given, *expected = line.split()
-        name, _, value = given.partition("=")
+        name, _, value = given.format(address=ADDRESS).partition("=")
         got = [
             answer(clients[column], method, ROOT + path.format(**ids), {name: value})
             for column in COLUMNS

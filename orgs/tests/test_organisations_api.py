@@ -18,6 +18,7 @@ from orgs.tests.companies import make_desk_manager, make_member, make_org
 
 pytestmark = pytest.mark.django_db
 ROOT = "/api/v1/orgs"
+ADDRESS = f"0x{1:040x}"
 
 
 @pytest.fixture
@@ -66,6 +67,9 @@ DELETE /acme-harbour/invitations/0       -                     404 404 403 403 4
 GET    /acme-harbour/domains             -                     200 200 200 200 404 401
 POST   /acme-harbour/domains             name=acme.example     201 201 403 403 404 401
 DELETE /acme-harbour/domains/none.example -                    404 404 403 403 404 401
+GET    /acme-harbour/treasury            -                     200 200 200 200 404 401
+POST   /acme-harbour/treasury            address={address}     201 201 403 403 404 401
+DELETE /acme-harbour/treasury/{address}  -                     404 404 403 403 404 401
 GET    /acme-harbour/keys                -                     200 200 403 403 404 401
 POST   /acme-harbour/keys                name=k,scopes=events  201 201 403 403 404 401
 DELETE /acme-harbour/keys/0              -                     404 404 403 403 404 401
@@ -81,7 +85,8 @@ GET    /nobody-has-this                  -                     404 404 404 404 4
 def test_everybody_gets_what_the_table_says(line, people, org):
     method, path, given, *expected = line.split()
     ids = {m.role: m.user_id for m in org.memberships.all()}
-    path = path.format(member=ids[OrgRole.MEMBER], owner=ids[OrgRole.OWNER])
+    path = path.format(member=ids[OrgRole.MEMBER], owner=ids[OrgRole.OWNER], address=ADDRESS)
+    given = given.format(address=ADDRESS)
     body = None if given == "-" else dict(pair.split("=") for pair in given.split(","))
     if body and "scopes" in body:
         body["scopes"] = [body["scopes"]]
