@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -400,6 +401,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=60),
         "options": {"expires": 50},
     },
+    "deliver-webhooks": {
+        "task": "rates.coins.deliver_webhooks",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 4},
+    },
     "forget-old-coins": {
         "task": "rates.coins.forget_old",
         "schedule": timedelta(hours=24),
@@ -521,6 +527,10 @@ COIN_SOURCE_URLS = {
     "cryptocompare": env.str("CRYPTOCOMPARE_URL", default="https://min-api.cryptocompare.com"),
     "coingecko": env.str("COINGECKO_URL", default="https://api.coingecko.com"),
 }
+# Networks that are not public and may be called all the same, over plain HTTP too.
+WEBHOOK_PRIVATE_NETWORKS: list[IPv4Network | IPv6Network] = [
+    ip_network(text) for text in env.list("WEBHOOK_PRIVATE_NETWORKS", subcast=str, default=[])
+]
 RATES_FOUR_EYES = env.str("RATES_FOUR_EYES", default="off")
 RATES_FOUR_EYES_THRESHOLD_BPS = env.int("RATES_FOUR_EYES_THRESHOLD_BPS", default=50)
 RATES_WARN_CHANGE_BPS = env.int("RATES_WARN_CHANGE_BPS", default=25)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
 if TYPE_CHECKING:
     from rates.models import (  # noqa: F401  # named in strings
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         Pair,
         PairHalt,
         SpreadRule,
+        Webhook,
+        WebhookDelivery,
     )
 
 
@@ -101,3 +103,26 @@ class CoinPointQuerySet(models.QuerySet["CoinPoint"]):
     def of(self, symbol: str, *, since: datetime) -> Self:
         """Oldest first."""
         return self.filter(symbol=symbol, hour__gte=since).order_by("hour")
+
+
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    def called(self) -> Self:
+        """Those that are switched on, of people who still may sign in."""
+        return self.filter(off="", owner__is_active=True)
+
+    def due(self, now: datetime) -> Self:
+        """Those with a call waiting that may be made now, the longest untouched first."""
+        calls = apps.get_model("rates", "WebhookDelivery")._default_manager
+        waiting = calls.filter(webhook=OuterRef("pk"), state="pending")
+        return (
+            self.called()
+            .filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+            .filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
+            .filter(Exists(waiting))
+            .order_by(F("claimed_until").asc(nulls_first=True), "pk")
+        )
+
+
+class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def waiting(self) -> Self:
+        return self.filter(state="pending", webhook__off="")

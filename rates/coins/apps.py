@@ -10,7 +10,7 @@ class CoinsConfig(AppConfig):
     verbose_name = "Top coins"
 
     def ready(self) -> None:
-        from rates.coins import routing  # noqa: F401
+        from rates.coins import receivers, routing  # noqa: F401
         from rates.coins.services import rights, source_book
 
         rights.grant_roles()

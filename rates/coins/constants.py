@@ -13,6 +13,8 @@ KEY_JSON: Final = "coins:json"  # string: a line of JSON a coin, rendered once p
 KEY_CSV: Final = "coins:csv"  # string: a line of CSV a coin, the same
 KEY_SERIES: Final = "coins:series"  # string: symbol to prices of the last week, as JSON
 KEY_NOTICES: Final = "coins:q"  # hash: the topic's snapshot
+KEY_CALLS: Final = "coins:calls"  # hash: how many calls of webhooks were taken, and failed
+KEY_CALLING: Final = "coins:calling"  # string, 60 s: some worker is calling webhooks
 KEY_TOLD: Final = "coins:told"  # hash: threshold -> symbol to the price last told, as JSON
 
 TOPIC: Final = "coins:changed"

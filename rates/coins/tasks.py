@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from rates.coins.services import refresh, retention
+from rates.coins.services import refresh, retention, webhook_delivery
 
 logger = structlog.get_logger(__name__)
 
@@ -31,12 +31,33 @@ def begin_at_once(**kwargs: object) -> None:
 @shared_task(name="rates.coins.refresh_prices")
 def refresh_prices() -> int:
     """Returns how many sources were asked; a second run at the same time asks none."""
-    return len(refresh.refresh("price").asked)
+    return _refresh("price")
 
 
 @shared_task(name="rates.coins.refresh_ranks")
 def refresh_ranks() -> int:
-    return len(refresh.refresh("rank").asked)
+    return _refresh("rank")
+
+
+@shared_task(name="rates.coins.deliver_webhooks", soft_time_limit=75)
+def deliver_webhooks() -> int:
+    """Returns how many calls were taken. Two at once call different addresses."""
+    return webhook_delivery.deliver_due()
+
+
+def _refresh(purpose: refresh.Purpose) -> int:
+    outcome = refresh.refresh(purpose)
+    if outcome.published is not None:
+        deliver_soon()
+    return len(outcome.asked)
+
+
+def deliver_soon() -> None:
+    try:
+        deliver_webhooks.apply_async(expires=60, retry=False)
+    except OperationalError as problem:
+        # Beat asks every few seconds anyway.
+        logger.warning("webhooks wait for beat", error=repr(problem))
 
 
 @shared_task(name="rates.coins.forget_old")

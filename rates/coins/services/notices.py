@@ -8,6 +8,7 @@ are told as well.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -45,16 +46,16 @@ def publish(before: CoinList | None, after: CoinList) -> list[Message]:
     """Tell every key that has something to tell; what was told. Raises ``RedisError``."""
     told = []
     if before is None or before.rank_hash != after.rank_hash:
-        told.append(_message("rank", after, _rank_changes(before, after)))
+        told.append(_message("rank", after, rank_changes(before, after)))
     if before is None or before.hash != after.hash:
-        told.append(_message("price", after, _price_changes(before, after)))
+        told.append(_message("price", after, price_changes(before, after)))
         told += _moves(after)
     if told:
         publishing.publish(valkey.client(), TOPIC, *told)
     return told
 
 
-def _rank_changes(before: CoinList | None, after: CoinList) -> list[dict[str, Any]]:
+def rank_changes(before: CoinList | None, after: CoinList) -> list[dict[str, Any]]:
     was = {} if before is None else before.by_symbol()
     is_now = after.by_symbol()
     changes = [
@@ -66,7 +67,7 @@ def _rank_changes(before: CoinList | None, after: CoinList) -> list[dict[str, An
     return changes + [change for change in gone if change["symbol"] not in is_now]
 
 
-def _price_changes(before: CoinList | None, after: CoinList) -> list[dict[str, Any]]:
+def price_changes(before: CoinList | None, after: CoinList) -> list[dict[str, Any]]:
     was = {} if before is None else {row["symbol"]: row["price"] for row in before.rows}
     return [
         _move(row["symbol"], was.get(row["symbol"]), row["price"])
@@ -81,18 +82,27 @@ def _moves(after: CoinList) -> list[Message]:
     told, kept = [], {}
     for threshold, text in zip(c.THRESHOLDS, raw, strict=True):
         base: dict[str, str] = {} if text is None else json.loads(text)
-        moves, step = [], Decimal(threshold) / 100
-        for row in after.rows:
-            symbol, price = row["symbol"], row["price"]
-            old = base.setdefault(symbol, price)
-            if old != price and abs(Decimal(price) - Decimal(old)) >= step * Decimal(old):
-                moves.append(_move(symbol, old, price))
-                base[symbol] = price
-        if moves:
-            told.append(_message(threshold_key(threshold), after, moves))
-        kept[threshold] = compact({row["symbol"]: base[row["symbol"]] for row in after.rows})
+        found, base = moves(base, after, threshold)
+        if found:
+            told.append(_message(threshold_key(threshold), after, found))
+        kept[threshold] = compact(base)
     valkey.client().hset(c.KEY_TOLD, mapping=cast("dict[Any, Any]", kept))
     return told
+
+
+def moves(
+    base: Mapping[str, str], after: CoinList, threshold: str
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The coins that moved by ``threshold`` per cent from ``base``, and the base from now on."""
+    found, kept, step = [], {}, Decimal(threshold) / 100
+    for row in after.rows:
+        symbol, price = row["symbol"], row["price"]
+        old = base.get(symbol, price)
+        if old != price and abs(Decimal(price) - Decimal(old)) >= step * Decimal(old):
+            found.append(_move(symbol, old, price))
+            old = price
+        kept[symbol] = old
+    return found, kept
 
 
 def _move(symbol: str, old: str | None, new: str) -> dict[str, Any]:
@@ -102,9 +112,10 @@ def _move(symbol: str, old: str | None, new: str) -> dict[str, Any]:
     return {"symbol": symbol, "from": old, "to": new, "change_pct": change}
 
 
-def _message(key: str, after: CoinList, changes: list[dict[str, Any]]) -> Message:
+def facts(after: CoinList, changes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is told of ``changes``, of which the first ``NAMED`` are listed."""
     sizes = [abs(Decimal(item["change_pct"])) for item in changes if item.get("change_pct")]
-    data = {
+    return {
         "hash": after.hash,
         "rank_hash": after.rank_hash,
         "as_of": after.as_of.isoformat().replace("+00:00", "Z"),
@@ -113,5 +124,9 @@ def _message(key: str, after: CoinList, changes: list[dict[str, Any]]) -> Messag
         "changes": changes[:NAMED],
         "largest_move_pct": f"{max(sizes)}" if sizes else None,
     }
+
+
+def _message(key: str, after: CoinList, changes: Sequence[dict[str, Any]]) -> Message:
     meta = {"seq": after.version, "epoch": EPOCH, "state": "live"}
-    return Message(NORMAL, EPOCH, after.version, key, compact(data), compact(meta))
+    data = compact(facts(after, changes))
+    return Message(NORMAL, EPOCH, after.version, key, data, compact(meta))

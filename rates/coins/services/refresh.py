@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from rates.coins import constants as c
 from rates.coins import policies
-from rates.coins.services import board, merge, notices
+from rates.coins.services import board, merge, notices, webhook_events
 from rates.coins.services.coin_list import CoinList, unpack
 from rates.coins.sources import ADAPTERS
 from rates.coins.sources.listing import Adapter, Fetched, Kind, Listing, SourceFailed
@@ -182,6 +182,7 @@ def publish(now: datetime) -> CoinList | None:
         ):
             return None
         _store(shown, now)
+        webhook_events.queue(before, shown)
     # After the commit: what is served is never newer than what would survive.
     try:
         board.write(shown)

@@ -1,3 +1,4 @@
 from rates.coins.tests.market import upstream
+from rates.coins.tests.receiver import receiver
 
-__all__ = ["upstream"]
+__all__ = ["receiver", "upstream"]

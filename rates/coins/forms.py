@@ -1,0 +1,41 @@
+"""What a new webhook is asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+
+from foundation.errors import QuaysideError
+from rates.coins import outgoing
+from rates.coins.services import webhooks
+
+WORDS: Final = {"price": "Any price or rank changes", "rank": "A rank changes"}
+
+
+def word(key: str) -> str:
+    """A key of ``coins:changed`` as people read it."""
+    return WORDS.get(key, f"A price moves by {key.removeprefix('price>')} or more")
+
+
+class WebhookForm(forms.Form):
+    url = forms.CharField(
+        label="Address",
+        max_length=outgoing.LONGEST_URL,
+        help_text="An https:// address of yours that everybody can reach.",
+        widget=forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://"}),
+    )
+    on = forms.ChoiceField(
+        label="Call it when", choices=[(key, word(key)) for key in webhooks.KEYS]
+    )
+
+    def refuse(self, problem: QuaysideError) -> None:
+        """Show a service's refusal at the fields it names, or above the form."""
+        named = {name: texts for name, texts in problem.fields.items() if name in self.fields}
+        for name, texts in named.items():
+            self.add_error(name, texts)
+        if not named:
+            self.add_error(None, problem.message)
+
+    def values(self) -> dict[str, Any]:
+        return {"url": self.cleaned_data["url"], "on": self.cleaned_data["on"]}
