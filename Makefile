@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: help up test bench lint format reset requirements contracts browser
+.PHONY: help up test bench lint format reset requirements contracts browser pgbouncer test-scaled
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -30,6 +30,9 @@ up: $(INSTALLED)  ## Run everything, in the foreground. PORT=8000 moves the web 
 test: $(INSTALLED)  ## Run every test, on servers of its own. ARGS= is passed to pytest, PROCESSES= sets how many run at once
 	@python -m pytest --quiet --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
 
+test-scaled: $(INSTALLED)  ## Run every test through PgBouncer and with a streaming replica
+	@QUAYSIDE_TEST_SERVERS=scaled $(MAKE) --no-print-directory test ARGS="--reuse-db $(ARGS)"
+
 bench: $(INSTALLED)  ## Measure; print medians, percentiles and ratios
 	@python -m benchmarks $(ARGS)
 
@@ -56,6 +59,9 @@ contracts: $(INSTALLED)  ## Compile the Solidity contracts, of the product and o
 requirements: $(INSTALLED)  ## Compile requirements*.in into pinned and hashed requirements*.txt
 	@$(COMPILE) requirements.in --output-file requirements.txt
 	@$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+pgbouncer:  ## Install the PgBouncer that tests of scaling start (Debian or Ubuntu, as root)
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends pgbouncer
 
 browser:  ## Install the Chromium that browser tests drive (Debian or Ubuntu, as root)
 	apt-get update -qq

@@ -9,7 +9,7 @@ import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django.fixtures import Settings
 
-from foundation import valkey
+from foundation import replica, valkey
 from rates.coins.services import board as coins
 
 
@@ -32,6 +32,17 @@ def _plain_static_names(settings: Settings) -> None:
     """Hashed names need a collected manifest; tests name files as they lie in static/."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that commit may read from the replica, where the run has one."""
+    if not replica.configured():
+        return
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        if mark is not None and mark.kwargs.get("transaction"):
+            both = {**mark.kwargs, "databases": [replica.PRIMARY, replica.REPLICA]}
+            item.add_marker(pytest.mark.django_db(*mark.args, **both), append=False)
 
 
 # What migrations write and no test changes for others; making it anew would take most of the time.

@@ -79,6 +79,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "foundation.http_metrics.count_requests",
+    "foundation.replica.follow_writers",
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -113,15 +114,26 @@ TEMPLATES = [
 
 # --- Data ---------------------------------------------------------------------
 DATABASES = {"default": env.dj_db_url("DATABASE_URL")}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if env.str("DATABASE_REPLICA_URL", default=""):
+    # Tests of both share one database: what is written to the one appears in the other.
+    DATABASES["replica"] = {**env.dj_db_url("DATABASE_REPLICA_URL"), "TEST": {"MIRROR": "default"}}
+    DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
+DATABASE_ROUTERS = ["foundation.replica.Router"]
+# Seconds: how old an answer of the replica may be, and how long who wrote reads the primary.
+REPLICA_MAX_LAG = env.int("REPLICA_MAX_LAG", default=5)
+REPLICA_PIN_SECONDS = env.int("REPLICA_PIN_SECONDS", default=10)
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
-if DATABASE_POOL_SIZE:
-    # Under ASGI a persistent connection per thread would grow without bound; a pool does not.
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 1,
-        "max_size": DATABASE_POOL_SIZE,
-        "timeout": 5,
-    }
+for _facts in DATABASES.values():
+    _facts["CONN_HEALTH_CHECKS"] = True
+    # Behind PgBouncer a cursor would be looked for on another connection than it was opened on.
+    _facts["DISABLE_SERVER_SIDE_CURSORS"] = True
+    if DATABASE_POOL_SIZE:
+        # Under ASGI a persistent connection per thread would grow without bound; a pool does not.
+        _facts.setdefault("OPTIONS", {})["pool"] = {
+            "min_size": 1,
+            "max_size": DATABASE_POOL_SIZE,
+            "timeout": 5,
+        }
 # Past a proxy that hands connections around (PgBouncer): followers of chains hold a lock by theirs.
 DATABASE_DIRECT = (
     env.dj_db_url("DATABASE_DIRECT_URL") if env.str("DATABASE_DIRECT_URL", default="") else {}

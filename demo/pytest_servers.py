@@ -12,7 +12,9 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -28,6 +30,12 @@ FAST = {
     # Every test process is a client, and those about races open sixty connections at once.
     "max_connections": "600",
 }
+# A test reads what it has just written, so a commit is done when the standby shows it.
+STREAMED = {
+    **{name: FAST[name] for name in ("fsync", "full_page_writes", "max_connections")},
+    "synchronous_standby_names": "*",
+    "synchronous_commit": "remote_apply",
+}
 
 
 class TestServers:
@@ -38,16 +46,38 @@ class TestServers:
         self.home.chmod(0o711)
         self.children: list[subprocess.Popen[bytes]] = []
 
-    def start_postgres(self) -> str:
-        data, port, password = self.home / "postgres", servers.free_port(), secrets.token_hex(8)
-        servers.initialise_postgres(data, password=password)
-        user = servers.system_user()
+    def start_postgres(self, settings: Mapping[str, str] = FAST) -> str:
+        password = secrets.token_hex(8)
+        servers.initialise_postgres(self.home / "postgres", password=password)
+        return self._serve("postgres", password, settings)
+
+    def start_scaled(self) -> dict[str, str]:
+        """A primary and its standby with PgBouncer before each; settings to their values."""
+        primary = self.start_postgres(STREAMED)
+        servers.replicate_postgres(primary, self.home / "standby")
+        standby = self._serve("standby", str(urlsplit(primary).password), STREAMED)
+        return {
+            "DATABASE_URL": self._proxy("a", primary),
+            "DATABASE_REPLICA_URL": self._proxy("b", standby),
+            "DATABASE_DIRECT_URL": primary,
+        }
+
+    def _serve(self, name: str, password: str, settings: Mapping[str, str]) -> str:
+        data, port = self.home / name, servers.free_port()
         self._spawn(
-            servers.postgres_command(data, port=port, settings=FAST),
+            servers.postgres_command(data, port=port, settings=settings),
             cwd=data,
-            **servers.run_as(user),
+            **servers.run_as(servers.system_user()),
         )
         url = f"postgresql://{servers.POSTGRES_USER}:{password}@127.0.0.1:{port}/postgres"
+        servers.wait_for_postgres(url)
+        return url
+
+    def _proxy(self, name: str, before: str) -> str:
+        port = servers.free_port()
+        command = servers.pgbouncer_command(self.home / name, port=port, url=before)
+        self._spawn(command, **servers.run_as(servers.system_user()))
+        url = before.replace(f":{urlsplit(before).port}/", f":{port}/")
         servers.wait_for_postgres(url)
         return url
 
@@ -77,6 +107,16 @@ class TestServers:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+def addresses_of(database: str) -> dict[str, str]:
+    """What another process needs in its environment to share a test's database, by its name."""
+    names = ("DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_DIRECT_URL")
+    return {
+        name: urlsplit(os.environ[name])._replace(path=f"/{database}").geturl()
+        for name in names
+        if name in os.environ
+    }
+
+
 def _prepare_environment() -> TestServers | None:
     os.environ.setdefault("QUAYSIDE_HOME", tempfile.gettempdir() + "/quayside-no-home")
     os.environ.update(
@@ -97,7 +137,10 @@ def _prepare_environment() -> TestServers | None:
     (Path(__file__).parent.parent / "staticfiles").mkdir(exist_ok=True)
     running = TestServers()
     if "DATABASE_URL" not in os.environ:
-        os.environ["DATABASE_URL"] = running.start_postgres()
+        if os.environ.get("QUAYSIDE_TEST_SERVERS") == "scaled":
+            os.environ.update(running.start_scaled())
+        else:
+            os.environ["DATABASE_URL"] = running.start_postgres()
     os.environ["REDIS_URL"] = running.start_valkey()
     return running
 

@@ -20,6 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -123,6 +124,64 @@ def valkey_command(data: Path, *, port: int, durable: bool = True) -> list[str]:
         *("--dir", str(data), "--save", "", "--appendonly", "yes" if durable else "no"),
         *("--loglevel", "warning"),
     ]
+
+
+def replicate_postgres(url: str, data: Path) -> None:
+    """Make ``data`` a standby of the running server ``url``; start it by ``postgres_command``."""
+    address, user = urlsplit(url), system_user()
+    data.mkdir(mode=0o700)
+    if user is not None:
+        let_traverse(data)
+        os.chown(data, user.pw_uid, user.pw_gid)
+    subprocess.run(
+        [
+            *(str(POSTGRES_BIN_PATH / "pg_basebackup"), "--pgdata", str(data)),
+            *("--host", str(address.hostname), "--port", str(address.port)),
+            *("--username", POSTGRES_USER, "--no-password"),
+            *("--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"),
+        ],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PGPASSWORD": str(address.password)},
+        **run_as(user),  # type: ignore[call-overload]
+    )
+
+
+def pgbouncer_command(folder: Path, *, port: int, url: str, pool_size: int = 20) -> list[str]:
+    """PgBouncer in transaction mode before the server ``url``, its files in the new ``folder``.
+
+    Nobody waits longer than five seconds for a connection: a page would rather say that the
+    database is away. It is no wheel: Debian's package has it. Raises ``FileNotFoundError`` where
+    it is missing.
+    """
+    program = shutil.which("pgbouncer")
+    if program is None:
+        raise FileNotFoundError("PgBouncer is not installed: `apt-get install pgbouncer`.")
+    address, user = urlsplit(url), system_user()
+    folder.mkdir(mode=0o700)
+    users, settings = folder / "users.txt", folder / "pgbouncer.ini"
+    users.write_text(f'"{address.username}" "{address.password}"\n')
+    settings.write_text(
+        f"""[databases]
+* = host={address.hostname} port={address.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = {pool_size}
+max_client_conn = 2000
+query_wait_timeout = 5
+server_login_retry = 1
+"""
+    )
+    if user is not None:
+        let_traverse(folder / "x")
+        for path in (folder, users, settings):
+            os.chown(path, user.pw_uid, user.pw_gid)
+    return [program, "--quiet", str(settings)]
 
 
 def wait_for_postgres(url: str) -> None:

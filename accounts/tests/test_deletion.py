@@ -40,7 +40,7 @@ def give_everything(user):
 def make_staff(user):
     """Somebody whose name stands in the admin's log of changes."""
     User.objects.filter(pk=user.pk).update(is_staff=True)
-    user.groups.add(Group.objects.create(name="desk"))
+    user.groups.add(Group.objects.get_or_create(name="desk")[0])
     LogEntry.objects.create(user=user, action_flag=ADDITION, object_repr="a pair")
     user.refresh_from_db()
 

@@ -23,6 +23,7 @@ from eth_hash.auto import keccak
 
 from balances.constants import NATIVE
 from balances.models import Balance, BalancePoint, Block, Coverage
+from demo.pytest_servers import addresses_of
 from foundation.evm import multicall
 
 DEADLINE = 60.0
@@ -142,20 +143,13 @@ def configured(anvil: Any, **facts: Any) -> list[dict[str, Any]]:
     ]
 
 
-def database_url() -> str:
-    """Of the tests' own database, for another process."""
-    facts = connection.settings_dict
-    who = f"{facts['USER']}:{facts['PASSWORD']}@{facts['HOST']}:{facts['PORT']}"
-    return f"postgresql://{who}/{facts['NAME']}"
-
-
 @contextmanager
 def process(chains: list[dict[str, Any]], *arguments: str) -> Any:
     """``manage.py follow_chain`` as it runs in production, what it logs in ``log``; killed in the
     end if it still runs."""
     environment = {
         **os.environ,
-        "DATABASE_URL": database_url(),
+        **addresses_of(connection.settings_dict["NAME"]),
         "DATABASE_POOL_SIZE": "4",
         "QUAYSIDE_CHAINS": json.dumps(chains),
     }

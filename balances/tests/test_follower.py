@@ -82,7 +82,9 @@ def test_a_node_that_was_away_is_caught_up_with_without_a_gap(anvil, town, monke
         node.respond = passing_to(anvil.url)
         eventually(lambda: state() == "ok" and at_head(town), "up again")
     numbers = list(Block.objects.order_by("number").values_list("number", flat=True))
-    assert numbers == list(range(before, before + 31))
+    # A node that is busy puts two payments into one block.
+    assert numbers == list(range(before, town.head()[0] + 1))
+    assert len(numbers) > 15
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 
 from accounts.models import Scope, User
 from accounts.permissions import Scoped
+from foundation import replica
 from foundation.csv_renderer import CSVRenderer
 from foundation.decimal_json import DecimalJSONParser
 from foundation.errors import InvalidInput, NotFound
@@ -125,6 +126,7 @@ class SpreadHistoryView(ListAPIView[SpreadRule]):
         return spreads.history(self._pair())
 
     @extend_schema(operation_id="rates_spread_history")
+    @replica.reads
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of versions; ``?format=csv`` gives them all at once."""
         if request.accepted_renderer.format != "csv":

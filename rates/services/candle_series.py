@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from django.db import connection
-
+from foundation import replica
 from rates.models import Candle1m, Pair
 
 INTERVALS: Final = {
@@ -94,7 +93,7 @@ def series(pair: Pair, interval: str, *, start: datetime, end: datetime, limit: 
 def _read(pair: Pair, length: timedelta, start: datetime, end: datetime) -> list[Candle]:
     facts: dict[str, Any] = {"length": length, "pair": pair.pk, "start": start, "end": end}
     facts["last"] = end - length
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(CANDLES, facts)
         rows = cursor.fetchall()
     return [

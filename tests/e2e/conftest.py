@@ -18,6 +18,7 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from demo.pytest_servers import addresses_of
 from demo.servers import free_port
 from foundation import valkey
 from live.messages import ALIVE, TOPIC_STATE, Message
@@ -90,10 +91,8 @@ class Desk:
 @pytest.fixture(scope="session")
 def environment(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What a process of the desk needs to share the test's servers and its static files."""
-    address = connection.settings_dict
-    login = f"{address['USER']}:{address['PASSWORD']}@{address['HOST']}:{address['PORT']}"
     shared = os.environ | {
-        "DATABASE_URL": f"postgresql://{login}/{address['NAME']}",
+        **addresses_of(connection.settings_dict["NAME"]),
         "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
         "HOST": "127.0.0.1",
     }
