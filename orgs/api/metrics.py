@@ -17,6 +17,7 @@ from foundation.queries import StrictQuery
 from orgs.api.doors import MetricsView
 from orgs.services import metrics, search
 from orgs.services.board import Period
+from orgs.services.board_orders import Order
 from orgs.services.search import Page, Row
 
 PERIODS: Final = [str(period) for period in Period]
@@ -34,6 +35,9 @@ class TopOrgsQuery(StrictQuery):
         max_length=search.MAX_TERM, required=False, allow_blank=True, default=""
     )
     period = serializers.ChoiceField(choices=PERIODS, default=str(Period.ALL))
+    sort = serializers.ChoiceField(
+        choices=[str(order) for order in Order], default=str(Order.MOST_ACTIONS)
+    )
     exactTotal = serializers.BooleanField(default=False)  # as the others are spelled
 
 
@@ -100,11 +104,15 @@ class TopOrgsView(MetricsView):
         limit = asked.get("limit") or (CSV_ROWS if is_csv else DEFAULT_ROWS)
         term = asked["search"].strip()
         search.check_term(term)
-        question = f"{asked['page']} {limit} {asked['exactTotal']} {term}"
+        question = f"{asked['page']} {limit} {asked['exactTotal']} {asked['sort']} {term}"
 
         def answer() -> tuple[str, Any]:
             page = search.page(
-                skip=(asked["page"] - 1) * limit, limit=limit, term=term, period=period
+                skip=(asked["page"] - 1) * limit,
+                limit=limit,
+                term=term,
+                period=period,
+                order=Order(asked["sort"]),
             )
             body: Any = [item(row) for row in page.rows]
             if not is_csv:

@@ -19,6 +19,8 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg import sql
 
+from orgs.services import board_orders
+
 logger = structlog.get_logger(__name__)
 
 
@@ -74,6 +76,7 @@ INDEXES: Final = (
     "CREATE INDEX ON {board} (rank)",
     "CREATE INDEX ON {board} USING gin (name_lc gin_trgm_ops)",
     "CREATE INDEX ON {board} USING gin (orgs_bigrams(name_lc))",
+    *board_orders.INDEXES,
     # Autovacuum never analyses a partitioned parent.
     "ANALYZE {board}",
 )

@@ -18,7 +18,9 @@ from psycopg.errors import UndefinedTable
 
 from foundation.errors import InvalidInput, Unavailable
 from orgs.services import board as boards
+from orgs.services import board_orders
 from orgs.services.board import BoardCopy, Period
+from orgs.services.board_orders import Order
 
 MAX_TERM: Final = 100
 COUNTED: Final = 1000
@@ -132,17 +134,25 @@ def state(period: Period = Period.ALL) -> State:
 
 
 def page(
-    *, skip: int, limit: int, term: str = "", period: Period = Period.ALL, exact: bool = True
+    *,
+    skip: int,
+    limit: int,
+    term: str = "",
+    period: Period = Period.ALL,
+    exact: bool = True,
+    order: Order = Order.MOST_ACTIONS,
 ) -> Page:
     """``limit`` organisations after the first ``skip``, those with most actions first.
 
     Where ``exact``, the first ``FRESH_ROWS`` rows hold every change that was committed, unless more
-    than ``boards.MAX_DELTA`` organisations changed since the copy was made. Raises ``InvalidInput``
-    for a term that cannot be searched for.
+    than ``boards.MAX_DELTA`` organisations changed since the copy was made; other orders hold what
+    the copy does. Raises ``InvalidInput`` for a term that cannot be searched for.
     """
     check_term(term)
 
     def read(now: State) -> Page:
+        if order is not Order.MOST_ACTIONS:
+            return _ordered(now, term, order, skip, limit)
         fresh = exact and 0 < now.delta.size <= boards.MAX_DELTA and skip + limit <= FRESH_ROWS
         rows = _read_rows(now.board, term, skip, limit + 1, fresh=fresh)
         total, capped = _total(now, term, fresh=fresh)
@@ -231,6 +241,21 @@ def _read_rows(board: BoardCopy, term: str, skip: int, rows: int, *, fresh: bool
         return _by_rank(board.table, skip, rows)
     found = _select(BY_TERM, board=board.table, match=_match(term), skip=skip, rows=rows)
     return [Row(*row) for row in found]
+
+
+def _ordered(now: State, term: str, order: Order, skip: int, limit: int) -> Page:
+    """A page of the copy alone, in another order than that of its rows."""
+    total, capped = _total(now, term, fresh=False) if term else (now.board.total, False)
+    found = _select(
+        board_orders.HITS if term else board_orders.ALL,
+        board=now.board.table,
+        match=_match(term),
+        by=sql.SQL(board_orders.CLAUSES[order]),
+        rows=limit + 1,
+        skip=skip,
+    )
+    rows = [Row(*row) for row in found]
+    return Page(rows[:limit], total, capped, len(rows) > limit, now)
 
 
 def _numbered(rows: list[Row], skip: int) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import messages
@@ -9,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_safe
@@ -18,11 +20,68 @@ from orgs.forms import NameForm
 from orgs.models import Membership
 from orgs.services import invitations, organisations, rights, search
 from orgs.services.board import Period
+from orgs.services.board_orders import Order
 from orgs.views.doors import user_of
 
 ROWS: Final = 50
 MAX_PAGE: Final = 100_000
 PERIODS: Final = ((Period.ALL, "All time"), (Period.D30, "30 days"), (Period.D7, "7 days"))
+# The columns that can be sorted by, each with the order that it begins with and the reverse.
+SORTED: Final = (
+    ("Organisation", "", Order.NAME, Order.NAME_DOWN),
+    ("Actions", "num orgs__actions", Order.MOST_ACTIONS, Order.FEWEST_ACTIONS),
+    ("Last active", "orgs__active", Order.LATEST, Order.LONGEST_QUIET),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address of the board asks for."""
+
+    term: str = ""
+    period: Period = Period.ALL
+    order: Order = Order.MOST_ACTIONS
+    number: int = 1
+
+    def page(self) -> search.Page:
+        return search.page(
+            skip=(self.number - 1) * ROWS,
+            limit=ROWS,
+            term=self.term,
+            period=self.period,
+            order=self.order,
+        )
+
+    @property
+    def query(self) -> str:
+        """All but the page, as addresses and the file spell it."""
+        return self.sorted_by(self.order)
+
+    def sorted_by(self, order: Order) -> str:
+        return urlencode({"search": self.term, "period": self.period, "sort": order})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a column that can be sorted by."""
+
+    words: str
+    css: str
+    first: Order
+    other: Order
+    asked: Asked
+
+    @property
+    def query(self) -> str:
+        """Where a click leads: to the order that the column begins with, or to its reverse."""
+        return self.asked.sorted_by(self.other if self.asked.order is self.first else self.first)
+
+    @property
+    def direction(self) -> str:
+        """For ``aria-sort``."""
+        if self.asked.order not in (self.first, self.other):
+            return "none"
+        return "descending" if self.asked.order.startswith("-") else "ascending"
 
 
 # Masked tokens differ from page to page, so that compression tells nothing.
@@ -36,19 +95,14 @@ def board(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(request.get_full_path())
     if not rights.reads_all(user):
         return _mine(request)
-    term, period, number = _asked(request)
+    asked = _asked(request)
     try:
-        page = search.page(skip=(number - 1) * ROWS, limit=ROWS, term=term, period=period)
+        page = asked.page()
     except QuaysideError as refused:
         messages.error(request, refused.message)
-        term, page = "", search.page(skip=0, limit=ROWS, period=period)
-    context = {
-        "page": page,
-        "term": term,
-        "period": period,
-        "periods": PERIODS,
-        "number": number,
-    }
+        asked = Asked()
+        page = asked.page()
+    context = {"page": page, "asked": asked, "periods": PERIODS, "heads": _heads(asked)}
     return render(request, "orgs/board.html", context)
 
 
@@ -98,13 +152,19 @@ def _mine(request: HttpRequest) -> HttpResponse:
     return render(request, "orgs/mine.html", context)
 
 
-def _asked(request: HttpRequest) -> tuple[str, Period, int]:
-    """The search, period and page of the address; what is unreadable counts as not there."""
-    period = request.GET.get("period", "")
-    number = request.GET.get("page", "1")
+def _asked(request: HttpRequest) -> Asked:
+    """What the address asks for; what is unreadable counts as not there."""
+    given = request.GET
+    period, order = given.get("period", ""), given.get("sort", "")
+    number = given.get("page", "1")
     readable = number.isascii() and number.isdecimal() and len(number) < 7
-    return (
-        request.GET.get("search", "").strip()[: search.MAX_TERM],
+    return Asked(
+        given.get("search", "").strip()[: search.MAX_TERM],
         Period(period) if period in set(Period) else Period.ALL,
+        Order(order) if order in set(Order) else Order.MOST_ACTIONS,
         min(max(int(number), 1), MAX_PAGE) if readable else 1,
     )
+
+
+def _heads(asked: Asked) -> list[Head]:
+    return [Head(words, css, first, other, asked) for words, css, first, other in SORTED]

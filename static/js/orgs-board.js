@@ -7,6 +7,11 @@ const ROW = 44;
 const CHUNK = 100;
 const SPARE = 12;
 const TYPING_MS = 300;
+// The address follows the scrolling when it rests: browsers refuse to be told for every row.
+const RESTING_MS = 250;
+// As the pages without this module have, so that an address leads to the same rows.
+const PAGE = 50;
+const DEFAULTS = { search: "", period: "all", sort: "-actions" };
 // Taller pages than this are more than browsers can lay out.
 const MOST_ROWS = 500_000;
 const RETRY_MS = [2_000, 4_000, 8_000, 15_000, 30_000];
@@ -16,9 +21,8 @@ const numbers = new Intl.NumberFormat(navigator.languages, { numberingSystem: "l
 
 /** One search and what has been read of its answer. */
 class List {
-  constructor(search, period) {
-    this.search = search;
-    this.period = period;
+  constructor(asked) {
+    this.asked = asked;
     this.chunks = new Map();
     this.pending = new Set();
     this.total = 0;
@@ -40,7 +44,13 @@ class List {
   }
 
   query(extra = {}) {
-    return new URLSearchParams({ search: this.search, period: this.period, ...extra });
+    return new URLSearchParams({ ...this.asked, ...extra });
+  }
+
+  /** What an address must say beyond what goes without saying. */
+  address(page = 1) {
+    const telling = Object.entries(this.asked).filter(([name, value]) => value !== DEFAULTS[name]);
+    return new URLSearchParams(page > 1 ? [...telling, ["page", page]] : telling).toString();
   }
 
   /** Read one chunk. Throws what `fetch` throws, and `Refused` for a refusal. */
@@ -77,7 +87,10 @@ class Board {
     this.problem = document.querySelector("[data-problem]");
     this.failures = 0;
     this.drawn = "";
+    this.heads = [...table.querySelectorAll("[data-first]")];
     this.list = this.listOfForm();
+    this.place = (Number(table.dataset.page) - 1) * PAGE || null;
+    this.rows = new Map();
     this.above = spacer();
     this.below = spacer();
   }
@@ -95,47 +108,87 @@ class Board {
       clearTimeout(typing);
       this.change();
     });
-    addEventListener("scroll", () => this.show(), { passive: true });
+    for (const head of this.heads) head.addEventListener("click", (event) => this.sort(event, head));
+    addEventListener("scroll", () => this.scrolled(), { passive: true });
     addEventListener("resize", () => this.show());
     addEventListener("online", () => this.retry());
     addEventListener("offline", () => this.fail(new TypeError("offline")));
     addEventListener("popstate", () => this.restore());
     this.problem.querySelector("[data-retry]").addEventListener("click", () => this.retry());
-    this.want(0);
+    this.want(this.beginning());
+  }
+
+  /** The chunk to read first. */
+  beginning() {
+    return Math.floor((this.place ?? 0) / CHUNK);
   }
 
   listOfForm() {
-    const { search, period } = this.form.elements;
-    return new List(search.value.trim(), period.value);
+    const { search, period, sort } = this.form.elements;
+    return new List({ search: search.value.trim(), period: period.value, sort: sort.value });
+  }
+
+  sort(event, head) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const { sort } = this.form.elements;
+    sort.value = sort.value === head.dataset.first ? head.dataset.other : head.dataset.first;
+    this.change();
+  }
+
+  scrolled() {
+    this.show();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      const page = Math.floor(Math.max(0, scrollY + this.covered() - this.top()) / ROW / PAGE) + 1;
+      this.tellAddress("replaceState", page);
+    }, RESTING_MS);
+  }
+
+  tellAddress(how, page) {
+    const url = new URL(location.href);
+    url.search = this.list.address(page);
+    if (url.href !== location.href) history[how](null, "", url);
   }
 
   /** Search for what the form says now; the address says it too. */
   change() {
     const next = this.listOfForm();
-    if (next.search === this.list.search && next.period === this.list.period) return;
-    this.leave(next);
-    const url = new URL(location.href);
-    url.search = next.search || next.period !== "all" ? next.query().toString() : "";
-    history.pushState(null, "", url);
+    if (next.address() === this.list.address()) return;
+    this.leave(next, 0);
+    this.tellAddress("pushState", 1);
   }
 
   restore() {
     const query = new URLSearchParams(location.search);
-    this.form.elements.search.value = query.get("search") ?? "";
-    this.form.elements.period.value = query.get("period") ?? "all";
-    this.leave(this.listOfForm());
+    for (const [name, value] of Object.entries(DEFAULTS)) {
+      this.form.elements[name].value = query.get(name) ?? value;
+    }
+    const page = Number.parseInt(query.get("page") ?? "1", 10);
+    this.leave(this.listOfForm(), page > 1 ? (page - 1) * PAGE : 0);
   }
 
-  leave(next) {
+  leave(next, place) {
     this.list.leaving.abort();
     clearTimeout(this.waiting);
+    clearTimeout(this.resting);
     this.list = next;
     this.failures = 0;
     const link = document.querySelector("[data-export]");
     link.href = `${API}?${next.query({ format: "csv" })}`;
     this.table.setAttribute("aria-busy", "true");
-    this.fresh = true;
-    this.want(0);
+    for (const head of this.heads) this.drawHead(head, next);
+    this.place = place;
+    this.want(this.beginning());
+  }
+
+  drawHead(head, list) {
+    const { first, other } = head.dataset;
+    const { sort } = list.asked;
+    const down = sort.startsWith("-") ? "descending" : "ascending";
+    head.setAttribute("aria-sort", sort === first || sort === other ? down : "none");
+    const query = list.query({ sort: sort === first ? other : first });
+    head.querySelector("a").href = `?${query}`;
   }
 
   /** Read a chunk unless it is here or on its way. */
@@ -147,16 +200,31 @@ class Board {
       await list.read(number);
       if (list !== this.list) return;
       this.recover();
-      if (this.fresh) scrollTo(0, Math.min(scrollY, this.top()));
-      this.fresh = false;
       this.tell();
       this.drawn = "";
+      if (this.place !== null) this.begin(list);
       this.show();
     } catch (error) {
       if (list === this.list && error.name !== "AbortError") this.fail(error);
     } finally {
       list.pending.delete(number);
     }
+  }
+
+  /** Go to the row that the address names, or to the first if the page is further down. */
+  begin(list) {
+    const { place } = this;
+    this.place = null;
+    // The rows above must have their room before there is somewhere to scroll to.
+    if (place > 0) this.draw(list, 0, 0);
+    const top = this.top() - this.covered();
+    scrollTo(0, place > 0 ? top + place * ROW : Math.min(scrollY, top));
+  }
+
+  /** What the bar and the sticky heads cover of the window. */
+  covered() {
+    const [head] = this.heads;
+    return Number.parseFloat(getComputedStyle(head).top) + head.offsetHeight;
   }
 
   top() {
@@ -174,11 +242,27 @@ class Board {
     const mark = `${first} ${last} ${list.length}`;
     if (mark === this.drawn) return;
     this.drawn = mark;
-    const rows = [];
-    for (let index = first; index < last; index += 1) rows.push(drawRow(list.row(index), index));
+    this.draw(list, first, last);
+  }
+
+  /** Rows that stay are not touched: one of them may hold the keyboard's focus. */
+  draw(list, first, last) {
+    for (const [index, row] of this.rows) {
+      if (index >= first && index < last && row.item === list.row(index)) continue;
+      row.element.remove();
+      this.rows.delete(index);
+    }
+    if (this.above.parentNode !== this.body) this.body.replaceChildren(this.above, this.below);
     this.above.firstChild.style.height = `${first * ROW}px`;
     this.below.firstChild.style.height = `${Math.max(0, list.length - last) * ROW}px`;
-    this.body.replaceChildren(this.above, ...rows, this.below);
+    let before = this.above;
+    for (let index = first; index < last; index += 1) {
+      const item = list.row(index);
+      if (!this.rows.has(index)) this.rows.set(index, { item, element: drawRow(item, index) });
+      const { element } = this.rows.get(index);
+      if (before.nextSibling !== element) before.after(element);
+      before = element;
+    }
   }
 
   tell() {
@@ -188,7 +272,11 @@ class Board {
     const words = total === 1 ? "organisation" : "organisations";
     document.querySelector("[data-count]").textContent =
       `${numbers.format(total)}${capped ? "+" : ""} ${words}`;
-    document.querySelector("[data-nothing]").hidden = list.length > 0;
+    const nothing = document.querySelector("[data-nothing]");
+    nothing.hidden = list.length > 0;
+    nothing.querySelector("h2").textContent = list.asked.search
+      ? "No organisation matches"
+      : `No organisation ${list.asked.period === "all" ? "yet" : "did anything in this period"}`;
     this.table.setAttribute("aria-rowcount", capped ? -1 : list.length + 1);
     this.table.removeAttribute("aria-busy");
   }
@@ -207,9 +295,8 @@ class Board {
   retry() {
     clearTimeout(this.waiting);
     if (this.problem.hidden) return;
-    const missing = this.list.chunks.size ? null : 0;
-    if (missing === 0) {
-      this.want(0);
+    if (!this.list.chunks.size) {
+      this.want(this.beginning());
       return;
     }
     // What is in sight is read again: it says whether the connection is back.

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from orgs.services import board, search, seeding
 from orgs.services.board import Period
+from orgs.services.board_orders import Order
 
 COUNT = 3000
 
@@ -51,8 +52,8 @@ def test_typing_searches_and_the_address_and_the_export_follow(page):
 def test_the_address_restores_the_search(page, tab):
     page.get_by_label("Search organisations").fill("zyxqvar")
     expect(page.locator("[data-count]")).to_have_text("1 organisation")
-    assert page.url.endswith("/orgs/?search=zyxqvar&period=all")
-    again = tab("/orgs/?search=zyxqvar&period=all").page
+    assert page.url.endswith("/orgs/?search=zyxqvar")
+    again = tab("/orgs/?search=zyxqvar").page
     expect(again.get_by_label("Search organisations")).to_have_value("zyxqvar")
     expect(again.locator("[data-count]")).to_have_text("1 organisation")
     page.go_back()
@@ -84,3 +85,83 @@ def test_nothing_found_says_what_to_do(page):
     page.get_by_label("Search organisations").fill("no such name at all")
     expect(page.locator("[data-nothing]")).to_be_visible()
     expect(page.locator("[data-count]")).to_have_text("0 organisations")
+
+
+def test_a_head_sorts_again_in_reverse_and_the_address_and_the_export_follow(page):
+    for way, order, aria in ((1, Order.NAME, "ascending"), (2, Order.NAME_DOWN, "descending")):
+        page.get_by_role("link", name="Organisation", exact=True).click()
+        wanted = search.page(skip=0, limit=1, order=order).rows[0]
+        expect(first_name(page)).to_have_text(wanted.name)
+        expect(page.locator(f'th[data-first="name"][aria-sort="{aria}"]')).to_be_visible()
+        assert page.url.endswith(f"/orgs/?sort={order}"), way
+    link = page.get_by_role("link", name="CSV").get_attribute("href")
+    assert "sort=-name" in link
+    page.go_back()
+    expect(page.locator('th[data-first="name"]')).to_have_attribute("aria-sort", "ascending")
+
+
+def test_the_address_follows_the_scrolling_and_leads_back(page, tab):
+    page.evaluate("scrollTo(0, 1999 * 44)")
+    expect(page.locator('[data-rows] tr[aria-rowindex="2001"]')).to_contain_text("2,000")
+    page.wait_for_url("**/orgs/?page=40")
+    again = tab(page.url).page
+    wanted = search.page(skip=1950, limit=1).rows[0]
+    expect(again.locator('[data-rows] tr[aria-rowindex="1952"]')).to_contain_text(wanted.name)
+    expect(again.locator('[data-rows] tr[aria-rowindex="1952"]')).to_be_in_viewport()
+
+
+def test_a_new_search_begins_at_its_first_row_under_the_heads(page):
+    page.evaluate("scrollTo(0, 1000 * 44)")
+    page.get_by_label("Search organisations").fill("holdings")
+    row = page.locator('[data-rows] tr[aria-rowindex="2"]')
+    expect(row).to_contain_text(search.page(skip=0, limit=1, term="holdings").rows[0].name)
+    head = page.locator("[data-orgs] thead th").first.bounding_box()
+    assert row.bounding_box()["y"] >= head["y"] + head["height"] - 1
+
+
+def test_the_keyboard_walks_down_the_rows_without_being_thrown_out(page):
+    first_name(page).focus()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+    held = page.evaluate("document.activeElement.closest('tr')?.getAttribute('aria-rowindex')")
+    assert held == "62"
+
+
+def test_a_server_that_fails_is_asked_again_and_the_rows_stay(page):
+    before = first_name(page).text_content()
+    refusals = []
+
+    def refuse(route):
+        refusals.append(route)
+        route.fulfill(status=503, headers={"Retry-After": "60"}, body="{}")
+
+    page.route("**/api/metrics/top-orgs*", refuse)
+    page.get_by_label("Search organisations").fill("quarry")
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(first_name(page)).to_have_text(before)
+    page.unroute("**/api/metrics/top-orgs*")
+    page.get_by_role("button", name="Try again").click()
+    wanted = search.page(skip=0, limit=1, term="quarry").rows[0]
+    expect(first_name(page)).to_have_text(wanted.name)
+    assert len(refusals) == 1
+
+
+def test_typing_asks_once_for_the_whole_word(page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_label("Search organisations").press_sequentially("harbour", delay=30)
+    expect(page.locator("[data-count]")).not_to_have_text("3,000 organisations")
+    terms = {url for url in asked if "top-orgs" in url and "page=1&" in url}
+    assert all("search=harbour&" in url for url in terms)
+
+
+def test_without_a_script_links_page_search_and_sort(thousands, tab):
+    page = tab("/orgs/?search=holdings", java_script_enabled=False).page
+    wanted = search.page(skip=0, limit=100, term="holdings", order=Order.NAME).rows
+    page.get_by_role("link", name="Organisation", exact=True).click()
+    expect(first_name(page)).to_have_text(wanted[0].name)
+    page.get_by_role("link", name="Next").click()
+    expect(first_name(page)).to_have_text(wanted[50].name)
+    page.get_by_label("Search organisations").fill("zyxqvar")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("[data-rows] th a")).to_have_count(1)
