@@ -3,6 +3,7 @@
 import { Converter } from "./converter.js";
 import { Live, showConnection } from "./live.js";
 import { Row } from "./row.js";
+import { SortHeads } from "./sort-heads.js";
 import { refreshAges } from "./time.js";
 
 const SUMMARY_MS = 15_000;
@@ -54,12 +55,10 @@ class Order {
     this.body = body;
     this.rows = rows;
     this.original = [...rows.keys()];
-    this.column = null;
-    this.descending = false;
     this.favourites = readFavourites().filter((key) => rows.has(key));
     this.filter = document.querySelector("[data-filter]");
     this.wireFilter();
-    this.wireHeads();
+    this.heads = new SortHeads(table, ["pair"], () => this.arrange());
     this.wireStars();
     this.arrange();
   }
@@ -91,38 +90,6 @@ class Order {
     document.querySelector("[data-nothing]").hidden = shown > 0;
   }
 
-  wireHeads() {
-    for (const head of table.querySelectorAll("th[data-sort]")) {
-      const button = document.createElement("button");
-      const arrow = document.createElement("span");
-      button.type = "button";
-      button.className = "sort";
-      arrow.className = "arrow";
-      arrow.setAttribute("aria-hidden", "true");
-      button.append(head.textContent, arrow);
-      head.replaceChildren(button);
-      head.setAttribute("aria-sort", "none");
-      button.addEventListener("click", () => this.sortBy(head));
-    }
-  }
-
-  sortBy(head) {
-    const column = head.dataset.sort;
-    const again = this.column === column;
-    // Names ascend first, figures descend first; the third click gives the board's own order back.
-    const first = column !== "pair";
-    const back = again && this.descending !== first;
-    this.descending = again ? !this.descending : first;
-    this.column = back ? null : column;
-    for (const other of table.querySelectorAll("th[data-sort]")) {
-      const direction = this.descending ? "descending" : "ascending";
-      const state = other === head && this.column ? direction : "none";
-      other.setAttribute("aria-sort", state);
-      other.querySelector(".arrow").textContent = { ascending: "\u2191", descending: "\u2193", none: "" }[state];
-    }
-    this.arrange();
-  }
-
   wireStars() {
     for (const [key, row] of this.rows) {
       const star = row.element.querySelector("[data-star]");
@@ -142,10 +109,10 @@ class Order {
   }
 
   arrange() {
-    const sign = this.descending ? -1 : 1;
+    const { column, sign } = this.heads;
     const compare = (a, b) => {
-      if (!this.column) return this.original.indexOf(a) - this.original.indexOf(b);
-      return this.rows.get(a).compare(this.rows.get(b), this.column, sign);
+      if (!column) return this.original.indexOf(a) - this.original.indexOf(b);
+      return this.rows.get(a).compare(this.rows.get(b), column, sign);
     };
     const group = (key) => (this.favourites.includes(key) ? 0 : 1);
     const keys = [...this.original].sort((a, b) => group(a) - group(b) || compare(a, b));

@@ -3,10 +3,12 @@
 import { direction, percent, price, short } from "./coins-figures.js";
 import { Live, showConnection } from "./live.js";
 import { multiply, parseDecimal, plain, readAmount } from "./numbers.js";
+import { SortHeads } from "./sort-heads.js";
 import { refreshAges, setMoment } from "./time.js";
 
 const FIGURES = ["change_1h", "change_24h", "change_7d", "market_cap", "volume_24h"];
 const WATCHLIST = "quayside:watchlist";
+const AGE_MS = 60_000;
 const FLASH_MS = 400;
 const MOST_FLASHES = 10;
 
@@ -17,12 +19,10 @@ class Market {
   constructor() {
     this.body = table.tBodies[0];
     this.rows = new Map([...this.body.rows].map((row) => [row.dataset.symbol, row]));
-    this.column = null;
-    this.descending = false;
     this.watched = readWatchlist();
     this.etag = null;
     this.wireSearch();
-    this.wireHeads();
+    this.heads = new SortHeads(table, ["symbol", "rank"], () => this.arrange());
     this.wireStars();
     this.wireConverter();
   }
@@ -114,40 +114,9 @@ class Market {
     find("nothing").hidden = shown > 0;
   }
 
-  wireHeads() {
-    for (const head of table.querySelectorAll("th[data-sort]")) {
-      const button = document.createElement("button");
-      const arrow = document.createElement("span");
-      button.type = "button";
-      button.className = "sort";
-      arrow.className = "arrow";
-      arrow.setAttribute("aria-hidden", "true");
-      button.append(head.textContent, arrow);
-      head.replaceChildren(button);
-      head.setAttribute("aria-sort", "none");
-      button.addEventListener("click", () => this.sortBy(head));
-    }
-  }
-
-  sortBy(head) {
-    const column = head.dataset.sort;
-    const again = this.column === column;
-    // Names and ranks ascend first, figures descend first; the third click restores the ranks.
-    const first = column !== "symbol" && column !== "rank";
-    const back = again && this.descending !== first;
-    this.descending = again ? !this.descending : first;
-    this.column = back ? null : column;
-    for (const other of table.querySelectorAll("th[data-sort]")) {
-      const state = other === head && this.column ? (this.descending ? "descending" : "ascending") : "none";
-      other.setAttribute("aria-sort", state);
-      other.querySelector(".arrow").textContent = { ascending: "\u2191", descending: "\u2193", none: "" }[state];
-    }
-    this.arrange();
-  }
-
   arrange() {
-    const column = this.column ?? "rank";
-    const sign = this.column && this.descending ? -1 : 1;
+    const { sign } = this.heads;
+    const column = this.heads.column ?? "rank";
     const value = (row) => (column === "symbol" ? row.dataset.symbol : Number(row.dataset[column] || NaN));
     const compare = (a, b) => {
       const [left, right] = [value(a), value(b)];
@@ -231,10 +200,13 @@ function writeWatchlist(symbols) {
 
 if (table) {
   const market = new Market();
-  const live = new Live("coins:changed", ["price"]);
-  live.addEventListener("value", () => {
+  const reload = () => {
     market.reload().catch((error) => console.info("Coins could not be fetched:", error.message));
-  });
+  };
+  const live = new Live("coins:changed", ["price"]);
+  live.addEventListener("value", reload);
+  // A list that does not change any more tells nobody so: its age has to be asked for.
+  setInterval(reload, AGE_MS);
   showConnection(live, table);
   live.open();
 }

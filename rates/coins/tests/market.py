@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
+from foundation import valkey
+from live import messages
+from rates.coins import constants as c
 from rates.coins.services import board, refresh
 from rates.coins.services.coin_list import CoinList
 from rates.coins.sources.listing import Listing
@@ -74,3 +79,9 @@ def listing(symbol: str, rank: int | None = 1, price: str | None = "1", **facts)
 def close(one: str, other: str, *, within: str = "0.01") -> bool:
     a, b = Decimal(one), Decimal(other)
     return abs(a - b) <= Decimal(within) * max(a, b)
+
+
+def told() -> dict[str, Any]:
+    """Key of ``coins:changed`` to the data of its newest notice."""
+    raw = cast("dict[bytes, bytes]", valkey.client().hgetall(c.KEY_NOTICES))
+    return {key.decode(): json.loads(messages.decode(value).data) for key, value in raw.items()}

@@ -1,23 +1,13 @@
 """``coins:changed``: what is told under each key."""
 
-import json
-from typing import cast
-
 import pytest
 
 from foundation import valkey
-from live import messages
 from rates.coins import constants as c
 from rates.coins.services import refresh
-from rates.coins.tests.market import Clock, listing, put, put_rows
+from rates.coins.tests.market import Clock, listing, put, put_rows, told
 
 pytestmark = pytest.mark.django_db
-
-
-def told():
-    """Key to the data of the newest notice."""
-    raw = cast("dict[bytes, bytes]", valkey.client().hgetall(c.KEY_NOTICES))
-    return {key.decode(): json.loads(messages.decode(value).data) for key, value in raw.items()}
 
 
 def test_a_swap_of_ranks_is_told_to_who_wants_ranks_and_to_who_wants_everything():

@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from rates.coins import tasks
 from rates.coins.services import board, health, refresh, retention
 from rates.coins.sources.listing import Fetched, Kind
-from rates.coins.tests.market import START, Clock, listing, put
+from rates.coins.tests.market import START, Clock, listing, put, told
 from rates.models import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSourceState
 
 pytestmark = pytest.mark.django_db
@@ -272,7 +272,7 @@ def test_ten_minutes_without_a_source_are_served_with_the_right_age(upstream, cl
 # --- Show 2 ---------------------------------------------------------------------------------------
 
 
-def test_a_swap_of_ranks_reaches_list_and_hash_and_a_price_alone_leaves_the_rank_hash(
+def test_a_swap_of_ranks_reaches_list_hash_and_push_and_a_price_alone_leaves_the_rank_hash(
     upstream, clock
 ):
     both(clock)
@@ -284,6 +284,8 @@ def test_a_swap_of_ranks_reaches_list_and_hash_and_a_price_alone_leaves_the_rank
     assert [row["symbol"] for row in swapped.rows[:2]] == ["ETH", "BTC"]
     assert swapped.hash != before.hash
     assert swapped.rank_hash != before.rank_hash
+    notice = told()["rank"]
+    assert (notice["rank_hash"], notice["changed"]) == (swapped.rank_hash, 2)
     upstream.coins(service="coinmarketcap", prices={"BTC": 84360.5})
     clock.pass_by(60)
     both(clock)
@@ -291,3 +293,5 @@ def test_a_swap_of_ranks_reaches_list_and_hash_and_a_price_alone_leaves_the_rank
     assert priced.by_symbol()["BTC"]["price"] == "84360.5"
     assert priced.hash != swapped.hash
     assert priced.rank_hash == swapped.rank_hash
+    assert told()["rank"] == notice
+    assert told()["price"]["hash"] == priced.hash
