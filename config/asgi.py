@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from django.urls import get_resolver
 
 from accounts.fastlane import with_tokens
 from config.handler import OneHopHandler
+from foundation.lane_metrics import clock
 from live import hub, sse
 from live.consumers import LiveConsumer
 from live.origins import OwnOrigins
@@ -39,10 +41,14 @@ def always(scope: Any) -> bool:
 
 
 class FastLane(NamedTuple):
-    """A callable for some paths. Scopes that it does not ``take`` go to Django."""
+    """A callable for some paths. Scopes that it does not ``take`` go to Django.
+
+    One without a ``name`` is a stream, whose length is its reader's affair.
+    """
 
     application: Application
     takes: Callable[[Any], bool] = always
+    name: str = ""
 
 
 django_application = OneHopHandler()
@@ -51,13 +57,13 @@ get_resolver().url_patterns  # noqa: B018
 
 FAST_LANE: dict[str, FastLane] = {
     "/api/v1/live": FastLane(with_tokens(sse.stream)),
-    **dict.fromkeys(coins.PATHS, FastLane(coins.coins, coins.takes)),
+    **dict.fromkeys(coins.PATHS, FastLane(coins.coins, coins.takes, "coins")),
     "/api/metrics/orgs-stream": FastLane(orgs_stream.stream, orgs_stream.takes),
-    "/api/v1/rates": FastLane(rates.rates, rates.takes),
+    "/api/v1/rates": FastLane(rates.rates, rates.takes, "rates"),
 }
 # By how a path begins: what follows names something that only the lane can judge.
 FAST_PREFIXES: dict[str, FastLane] = dict.fromkeys(
-    events.PREFIXES, FastLane(events.put_event, events.takes)
+    events.PREFIXES, FastLane(events.put_event, events.takes, "event_put")
 )
 
 WEBSOCKETS: dict[str, Application] = {
@@ -79,9 +85,14 @@ def lane_for(path: str) -> FastLane | None:
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         lane = lane_for(scope["path"])
-        fast = lane is not None and lane.takes(scope)
-        chosen = lane.application if lane is not None and fast else django_application
-        await chosen(scope, receive, send)
+        if lane is None or not lane.takes(scope):
+            await django_application(scope, receive, send)
+        elif lane.name:
+            began = time.perf_counter()
+            await lane.application(scope, receive, send)
+            clock.note(lane.name, time.perf_counter() - began)
+        else:
+            await lane.application(scope, receive, send)
     elif scope["type"] == "websocket":
         await WEBSOCKETS.get(scope["path"], refuse)(scope, receive, send)
     else:

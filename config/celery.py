@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from django.dispatch import receiver
 from django_structlog.celery.signals import bind_extra_task_metadata
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -17,6 +17,12 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # Tasks log under the id of the request that queued them.
 app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@worker_init.connect
+def count_tasks(**kwargs: object) -> None:
+    """Not where tasks are only queued: settings must be read before Valkey is known."""
+    from config import task_metrics  # noqa: F401
 
 
 @receiver(bind_extra_task_metadata)

@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.probes.answer_probes",
     "foundation.json_bodies.refuse_broken_text",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

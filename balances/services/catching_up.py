@@ -13,6 +13,7 @@ from balances.models import Block, Chain
 from balances.services import rollback
 from balances.services.blocks import Outcome, apply_block
 from balances.services.rollback import TipMoved
+from foundation import tallies
 from foundation.evm import blocks as wire
 from foundation.evm.blocks import Header
 from foundation.evm.nodes import Nodes
@@ -90,6 +91,7 @@ class CatchUp:
 
     def _apply(self, header: Header, *, begins: bool = False) -> None:
         self.check()
+        began = time.perf_counter()
         outcome = apply_block(
             self.chain_id,
             header.hash,
@@ -100,6 +102,8 @@ class CatchUp:
         )
         if outcome not in (Outcome.APPLIED, Outcome.KNOWN):
             raise HeadMoved(f"block {header.number}: {outcome.name.lower()}")
+        seconds = time.perf_counter() - began
+        tallies.observe("chain_apply", str(self.chain_id), seconds=seconds)
 
     # --- What the chain took back ---------------------------------------------------------
 

@@ -41,6 +41,11 @@ MAX_KEYED: Final = 5_000
 WAITING: Final = prometheus_client.Gauge(
     "quayside_event_queue", "Single events that wait for their commit"
 )
+COMMITS: Final = prometheus_client.Histogram(
+    "quayside_event_commit_seconds",
+    "Time to commit a group of single events",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
 # What Django's options hold beside what libpq understands.
 NOT_LIBPQ: Final = ("cursor_factory", "context", "prepare_threshold", "pool")
 
@@ -127,6 +132,7 @@ class GroupCommit:
             logger.warning("a group of events failed", events=len(group), error=repr(problem))
             await self._disconnect()
         finally:
+            COMMITS.observe(time.monotonic() - self._began)
             self._in_flight, self._began = 0, 0.0
             WAITING.set(self.waiting)
             for _, told in group:

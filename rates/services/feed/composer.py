@@ -48,6 +48,7 @@ class Composer:
         self.since = now_ms()
         self._seq = 0
         self._applied = -1
+        self._writes = self._write_us = 0
 
     def begin(self) -> None:
         """Valkey may hold nothing of ours: say everything again with the next writes."""
@@ -74,8 +75,11 @@ class Composer:
             commands.append(("HSET", c.KEY_FEED, "applied_v", version, "applied_at", now_ms()))
         return Batch(commands, version, candles)
 
-    def written(self, batch: Batch) -> None:
+    def written(self, batch: Batch, seconds: float) -> None:
+        """``batch`` stands in Valkey; writing it took so long."""
         self._applied = batch.version
+        self._writes += 1
+        self._write_us += int(seconds * 1e6)
         self.candles.written(batch.candles)
 
     def _quote(self, code: str, flag: bytes) -> list[Command]:
@@ -116,6 +120,8 @@ class Composer:
             "simulated": int(self.simulated),
             "epoch": self.lease.epoch,
             "seq": self._seq,
+            "writes": self._writes,
+            "write_us": self._write_us,
             **self.source.counters(),
         }
         return [

@@ -280,9 +280,10 @@ class Feed:
                 continue
             dirty, self._dirty = self._dirty, {}
             batch = self.composer.compose(dirty)
+            began = time.perf_counter()
             try:
                 await self.outbox.write(batch.commands)
-                self.composer.written(batch)
+                self.composer.written(batch, time.perf_counter() - began)
             except LeaseLost:
                 logger.warning("lease lost")
             except RedisError as problem:

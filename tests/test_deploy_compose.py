@@ -1,0 +1,175 @@
+"""What docker-compose.yml claims, compared with its schema and with the code that it starts."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands
+from honcho.environ import parse_procfile
+
+ROOT: Path = settings.BASE_DIR
+TEXT = (ROOT / "docker-compose.yml").read_text()
+PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "quayside"}
+OTHERS = {name: service for name, service in SERVICES.items() if name not in OURS}
+# The entry points of images that begin as root and give their rights up by themselves.
+BEGIN_AS_ROOT = {"postgres"}
+# What is read outside config/settings.py.
+ALSO_READ = {"HOST", "PORT", "WEB_PROCESSES", "PROMETHEUS_MULTIPROC_DIR"}
+
+
+def variables_read():
+    text = (ROOT / "config" / "settings.py").read_text()
+    found = re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', text)
+    assert len(found) > 20
+    return set(found) | ALSO_READ
+
+
+def variables_of_compose():
+    return set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+
+
+def test_the_file_is_what_the_compose_specification_says():
+    schema = json.loads((ROOT / "tests" / "vendor" / "compose-spec.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(COMPOSE)
+
+
+def test_every_process_of_the_procfile_runs_in_a_container_with_the_same_command():
+    for name, command in PROCESSES.items():
+        assert SERVICES[name]["command"] == shlex.split(command)
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_management_command_that_a_container_runs_exists(name):
+    command = OURS[name]["command"]
+    if command[:2] == ["python", "manage.py"]:
+        assert command[2] in get_commands()
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_of_a_container_is_read(name):
+    assert set(OURS[name]["environment"]) <= variables_read()
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - BEGIN_AS_ROOT))
+def test_containers_run_without_rights_they_do_not_need(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("cap_add", []) in ([], ["NET_BIND_SERVICE"])
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_images_of_others_are_named_with_an_exact_version(name):
+    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", OTHERS[name]["image"])
+
+
+@pytest.mark.parametrize("name", sorted(set(PROCESSES)))
+def test_each_process_has_a_health_check_or_says_that_it_has_none(name):
+    check = OURS[name].get("healthcheck")
+    if name == "web":
+        assert check is None, "the image's own"
+    elif name == "chain":
+        assert check == {"disable": True}
+    else:
+        assert check["test"][0] in ("CMD", "CMD-SHELL")
+
+
+def test_a_worker_asks_itself_by_the_name_that_it_was_started_with():
+    for name, prefix in (("worker", "celery@"), ("backfill", "backfill@")):
+        command, check = OURS[name]["command"], OURS[name]["healthcheck"]["test"][1]
+        assert f"--destination {prefix}$$HOSTNAME" in check
+        named = command[command.index("--hostname") + 1] if "--hostname" in command else "celery@%h"
+        assert named == f"{prefix}%h"
+
+
+def test_secrets_have_no_default():
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "DOMAIN", "GRAFANA_PASSWORD"):
+        assert f"${{{name}:?}}" in TEXT
+        assert f"${{{name}:-" not in TEXT
+
+
+def test_only_the_proxy_listens_on_the_host_and_grafana_for_those_who_are_on_it():
+    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(ports) == {"caddy", "grafana"}
+    assert all(port.startswith("127.0.0.1:") for port in ports["grafana"])
+
+
+def test_services_wait_only_for_services_that_there_are():
+    checked_by_their_image = {"web"}
+    for service in SERVICES.values():
+        for name, wanted in service.get("depends_on", {}).items():
+            assert name in SERVICES
+            if wanted["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[name] or name in checked_by_their_image
+
+
+def test_what_is_mounted_exists_and_every_volume_is_declared():
+    mounts = [
+        volume.split(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+    ]
+    assert all((ROOT / mount).exists() for mount in mounts if mount.startswith("."))
+    assert {mount for mount in mounts if not mount.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_the_example_names_exactly_the_variables_that_compose_asks_for():
+    lines = (ROOT / "deploy" / "example.env").read_text().splitlines()
+    names = {line.split("=")[0] for line in lines if line and not line.startswith("#")}
+    assert names == variables_of_compose()
+
+
+def test_exactly_one_beat_and_a_standby_of_the_feed():
+    assert OURS["beat"]["deploy"]["replicas"] == 1
+    assert OURS["feed"]["deploy"]["replicas"] == 2
+
+
+# --- PgBouncer --------------------------------------------------------------------------------
+
+
+def bouncer():
+    file = configparser.ConfigParser(interpolation=None, comment_prefixes=(";",))
+    file.read(ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini")
+    return file
+
+
+def test_processes_reach_the_database_through_pgbouncer_and_past_it_where_they_hold_locks():
+    for name in PROCESSES:
+        environment = OURS[name]["environment"]
+        assert f"@pgbouncer:{bouncer()['pgbouncer']['listen_port']}/" in environment["DATABASE_URL"]
+        assert "@postgres:5432/" in environment["DATABASE_DIRECT_URL"]
+        # A pool in front of a pool only holds connections that others wait for.
+        assert environment["DATABASE_POOL_SIZE"] == "0"
+
+
+def test_migrations_go_past_pgbouncer():
+    assert "@postgres:5432/" in OURS["migrate"]["environment"]["DATABASE_URL"]
+
+
+def test_pgbouncer_lends_connections_for_a_transaction_and_fewer_than_postgresql_allows():
+    settings_of_pool = bouncer()["pgbouncer"]
+    assert settings_of_pool["pool_mode"] == "transaction"
+    lent = int(settings_of_pool["default_pool_size"]) + int(settings_of_pool["reserve_pool_size"])
+    assert lent < 97  # max_connections less those for superusers
+
+
+# --- The collector of traces ---------------------------------------------------------------------
+
+
+def test_pipelines_of_the_collector_name_what_is_configured():
+    collector = yaml.safe_load((ROOT / "deploy" / "otel" / "collector.yaml").read_text())
+    for pipeline in collector["service"]["pipelines"].values():
+        for kind, names in pipeline.items():
+            assert set(names) <= set(collector[kind])
