@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: help up test bench lint format reset requirements contracts browser pgbouncer test-scaled
+.PHONY: help up test bench lint format reset requirements contracts browser pgbouncer promtool test-scaled
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -66,6 +66,12 @@ pgbouncer:  ## Install the PgBouncer that tests of scaling start (Debian or Ubun
 browser:  ## Install the Chromium that browser tests drive (Debian or Ubuntu, as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+
+promtool: $(INSTALLED)  ## Fetch promtool, with which tests read alert rules (Debian or Ubuntu, as root)
+	@apt-get update -qq
+	@cd .venv && rm -f prometheus_*.deb && apt-get download -qq prometheus
+	@dpkg-deb --fsys-tarfile .venv/prometheus_*.deb | tar -x --to-stdout ./usr/bin/promtool > $(BIN)/promtool
+	@chmod +x $(BIN)/promtool && rm .venv/prometheus_*.deb
 
 # Made again whenever a requirement changes.
 $(INSTALLED): requirements.txt requirements-dev.txt
