@@ -197,6 +197,25 @@ async def test_a_database_that_went_back_is_believed_again(start, heard, client,
         assert int(await client.hget(c.KEY_FEED, "applied_v")) == 4
 
 
+async def test_a_feed_started_after_a_restore_never_quotes_what_valkey_remembers(
+    start, heard, client
+):
+    await publish_table(client, resolved(version=9, halted={"reason": "of old", "at": 1}))
+    async with start(version=4):
+        await until(lambda: heard.of("BTC_USD"))
+        await until_version(client, 4)
+        seen = len(heard.messages)
+        await until(lambda: heard.of("BTC_USD", seen), "a quote after the comparison")
+    assert {meta["spread_version"] for _, meta in heard.of("BTC_USD")} == {4}
+
+
+async def until_version(client, version):
+    deadline = time.monotonic() + DEADLINE
+    while int(await client.get(c.KEY_SPREADS_VERSION) or -1) != version:
+        assert time.monotonic() < deadline, "the version in Valkey"
+        await asyncio.sleep(0.01)
+
+
 async def test_a_lost_exchange_withdraws_every_price_and_says_why(start, heard, simulator):
     async with start():
         await until(lambda: [m for m in heard.of("BTC_USD") if m[1]["state"] == "live"])

@@ -151,17 +151,18 @@ class Feed:
 
     async def _obey(self) -> None:
         """Follow the control channel; compare versions each second in case a message was lost."""
-        checked_database = time.monotonic()
+        # First of all: Valkey may hold the table of a database that was restored since.
+        checked_database = time.monotonic() - DATABASE_EVERY
         while True:
             try:
                 async with self.client.pubsub() as control:
                     await control.subscribe(c.CHANNEL_CONTROL)
                     while True:
-                        await control.get_message(ignore_subscribe_messages=True, timeout=1.0)
-                        await self._compare_versions()
                         if time.monotonic() - checked_database > DATABASE_EVERY:
                             checked_database = time.monotonic()
                             await self._ask_database()
+                        await control.get_message(ignore_subscribe_messages=True, timeout=1.0)
+                        await self._compare_versions()
             except RedisError as problem:
                 logger.warning("control channel lost", error=str(problem))
                 await asyncio.sleep(RETRY)
@@ -173,16 +174,14 @@ class Feed:
     async def _ask_database(self) -> None:
         """Believe the database above all, also when it was restored and its numbers went back.
 
-        Tables are published after their commit, so one read here is never older than the one held
-        unless the database itself is.
+        Tables are published after their commit, so one read here is never older than the one held,
+        or than the one that stood in Valkey before, unless the database itself is.
         """
+        known = await self.client.get(c.KEY_SPREADS_VERSION)
+        held = max(self.board.table.version, -1 if known is None else int(known))
         resolved = await self.resolve()
-        if int(resolved["version"]) < self.board.table.version:
-            logger.warning(
-                "the database went back",
-                version=resolved["version"],
-                held=self.board.table.version,
-            )
+        if int(resolved["version"]) < held:
+            logger.warning("the database went back", version=resolved["version"], held=held)
             self.board.forget_version()
             # While the higher number stands there, lower ones are refused.
             await self.client.delete(c.KEY_SPREADS_VERSION)
