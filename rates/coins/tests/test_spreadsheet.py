@@ -6,8 +6,8 @@ from io import BytesIO
 
 import httpx
 import pytest
-import tablib
-from openpyxl import load_workbook
+from openpyxl.reader.excel import load_workbook
+from tablib.core import Dataset
 
 from rates.coins.services import refresh
 from rates.coins.tests.market import Clock
@@ -26,7 +26,7 @@ def text(upstream, client):
 
 
 def test_a_spreadsheet_opens_the_file_unchanged(text):
-    sheet = tablib.Dataset().load(text, format="csv")
+    sheet = Dataset().load(text, format="csv")
     assert sheet.headers == ["Rank", "Symbol", "Price USD"]
     assert sheet.height == 500
     assert sheet.export("csv") == text
@@ -40,7 +40,7 @@ def test_every_price_has_the_digits_that_the_source_sent(text, upstream):
     document = httpx.get(url, headers={"X-CMC_PRO_API_KEY": "k"}, trust_env=False).text
     sent = dict(PRICED.findall(document))
     assert len(sent) == 500
-    sheet = tablib.Dataset().load(text, format="csv")
+    sheet = Dataset().load(text, format="csv")
     # A symbol that a spreadsheet would execute stands behind an apostrophe.
     shown = {symbol.removeprefix("'"): price for _, symbol, price in sheet}
     assert set(shown) == set(sent)
