@@ -17,9 +17,9 @@ import django
 import structlog
 from django.conf import settings
 from uvicorn import Config, Server
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from config.http_protocol import WholeAnswers
 from config.websocket_protocol import RawFrames
 
 # A client that takes nothing for so long is cut off by the kernel.
@@ -32,16 +32,6 @@ MAX_CLIENT_FRAME = 64 * 1024
 GRACE_SECONDS = 5
 
 logger = structlog.get_logger(__name__)
-
-
-class EndsStreams(HttpToolsProtocol):
-    """uvicorn waits for running responses when it shuts down; event streams run for ever."""
-
-    def shutdown(self) -> None:
-        from live import hub
-
-        hub.current().drain()
-        super().shutdown()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -66,7 +56,7 @@ def server_config(*, processes: int = 1) -> Config:
     return Config(
         "config.asgi:application",
         loop="uvloop",
-        http=EndsStreams,
+        http=WholeAnswers,
         ws=RawFrames if settings.LIVE_RAW_WRITES else "websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=MAX_CLIENT_FRAME,

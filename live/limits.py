@@ -60,8 +60,10 @@ def client_address(scope: Scope) -> str:
     """The address that limits count; ``X-Forwarded-For`` is believed for our own proxies only."""
     peer = scope.get("client")
     address = str(peer[0]) if peer else "unknown"
+    if not settings.TRUSTED_PROXIES:
+        return address
     forwarded = header(scope, b"x-forwarded-for")
-    if not settings.TRUSTED_PROXIES or not forwarded:
+    if not forwarded:
         return address
     hops = forwarded.split(",")
     return hops[-min(settings.TRUSTED_PROXIES, len(hops))].strip()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from live.scopes import Scope
 
 EXTENSION = "quayside.raw_frames"
+# The same for HTTP: a callable that sends a whole answer, as config.http_protocol has it.
+WHOLE = "quayside.whole"
 
 
 class Wire(Protocol):

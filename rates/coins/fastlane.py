@@ -23,6 +23,7 @@ from foundation.errors import RateLimited, envelope
 from live import hub
 from live.limits import client_address
 from live.scopes import Scope, arrived_securely
+from live.wires import WHOLE
 from rates import fastlane as lane
 from rates.coins import constants as c
 from rates.coins.services import board
@@ -85,12 +86,21 @@ async def coins(scope: Scope, receive: Any, send: Any) -> None:
     held = given.get(b"if-none-match")
     if held is not None and matches(held.decode("latin-1"), answer.etag):
         _counter(scope["path"], 304).inc()
-        await send(answer.unchanged)
-        await send(EMPTY)
+        if not _sent_whole(scope, 304, answer.unchanged_whole):
+            await send(answer.unchanged)
+            await send(EMPTY)
     else:
         _counter(scope["path"], 200).inc()
-        await send(answer.start)
-        await send(EMPTY if scope["method"] == "HEAD" else answer.body)
+        bodiless = scope["method"] == "HEAD"
+        if bodiless or not _sent_whole(scope, 200, answer.whole):
+            await send(answer.start)
+            await send(EMPTY if bodiless else answer.body)
+
+
+def _sent_whole(scope: Scope, status: int, rest: bytes) -> bool:
+    """Whether the server took the answer in one piece, which is a third cheaper."""
+    take = scope.get("extensions", {}).get(WHOLE)
+    return take is not None and take(status, rest)
 
 
 class Answer(NamedTuple):
@@ -100,6 +110,9 @@ class Answer(NamedTuple):
     start: dict[str, Any]
     body: dict[str, Any]
     unchanged: dict[str, Any]
+    # The same two as bytes, without status line and date.
+    whole: bytes
+    unchanged_whole: bytes
 
 
 def _answer(ready: board.Ready, wanted: Asked, *, packed: bool) -> Answer:
@@ -133,7 +146,13 @@ def _make(ready: board.Ready, wanted: Asked, key: tuple[int, int], *, packed: bo
         {"type": "http.response.start", "status": 200, "headers": [*shared, *own]},
         {"type": "http.response.body", "body": content},
         {"type": "http.response.start", "status": 304, "headers": shared},
+        _written([*shared, *own]) + content,
+        _written(shared),
     )
+
+
+def _written(headers: Headers) -> bytes:
+    return b"".join(b"%s: %s\r\n" % pair for pair in headers) + b"\r\n"
 
 
 def _given(scope: Scope) -> dict[bytes, bytes] | None:
