@@ -46,7 +46,7 @@ class Foreign(Fault):
 
 @dataclass
 class Batch:
-    """Columns as the statements take them. Times are ISO 8601, as PostgreSQL reads it."""
+    """Columns as the statements take them. Times are ISO 8601 in UTC, as PostgreSQL reads it."""
 
     mail_ids: list[str] = field(default_factory=list)
     mail_times: list[str] = field(default_factory=list)

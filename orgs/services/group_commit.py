@@ -23,6 +23,7 @@ from orgs.constants import MailKind
 from orgs.services import ingest
 from orgs.services.batches import Batch
 from orgs.services.singles import Single
+from orgs.services.statements import COUNTS, MAIL
 
 logger = structlog.get_logger(__name__)
 
@@ -184,7 +185,7 @@ def plain_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
             row = sums[event.domain] = [0, 0]
         row[event.kind != MailKind.DELIVERED] += 1
     names = sorted(sums)
-    return ingest.COUNTS, [names, [sums[n][0] for n in names], [sums[n][1] for n in names]]
+    return COUNTS, [names, [sums[n][0] for n in names], [sums[n][1] for n in names]]
 
 
 def keyed_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
@@ -193,7 +194,7 @@ def keyed_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
         assert event.ts is not None, "an id tells when it was made"
         batch.add_mail(event.event_id, event.ts.isoformat(), event.kind, event.domain)
     columns = [batch.mail_ids, batch.mail_times, batch.mail_kinds, batch.mail_domains]
-    return ingest.MAIL, columns
+    return MAIL, columns
 
 
 def connection_options() -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Events into PostgreSQL: each counted once, by the transaction that stores it.
 
 Rows are written sorted by their key in one collation, table after table in one order, whoever
-writes: two writers then wait for each other and never deadlock. The sums are made from what the
-first insert let in, so a repeat adds nothing.
+writes: two writers then wait for each other and never deadlock. The sums are made from what was
+let in, so a repeat adds nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,8 @@ from psycopg import errors
 from orgs.constants import MailKind
 from orgs.services import partitions
 from orgs.services.batches import Batch
+from orgs.services.copying import WORTH_COPYING, store_new
+from orgs.services.statements import ACTIONS, COUNTS, MAIL
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -30,74 +33,6 @@ ATTEMPTS: Final = 5
 STORED: Final = prometheus_client.Counter(
     "quayside_events_total", "Events received and counted", ["kind", "result"]
 )
-
-MAIL: Final = """
-WITH src AS (
-    SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::int2[], %s::text[])
-        AS t(event_id, ts, kind, domain)
-), ins AS (
-    INSERT INTO orgs_mail_event (day, event_id, ts, kind, domain)
-    SELECT (ts AT TIME ZONE 'UTC')::date, event_id, ts, kind, domain FROM src ORDER BY 1, 2
-    ON CONFLICT DO NOTHING RETURNING kind, domain
-), agg AS (
-    SELECT domain COLLATE "C" AS domain, count(*) FILTER (WHERE kind = 1) AS delivered,
-        count(*) FILTER (WHERE kind = 2) AS bounced
-    FROM ins GROUP BY 1
-), dom AS (
-    INSERT INTO orgs_mail_domain AS d (domain, delivered, bounced)
-    SELECT domain, delivered, bounced FROM agg ORDER BY domain
-    ON CONFLICT (domain) DO UPDATE SET delivered = d.delivered + excluded.delivered,
-        bounced = d.bounced + excluded.bounced
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM ins) AS accepted, (SELECT count(*) FROM dom) AS domains
-"""
-
-ACTIONS: Final = """
-WITH src AS (
-    SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::int8[], %s::int8[], %s::text[])
-        AS t(event_id, ts, org_id, user_id, name)
-), ins AS (
-    INSERT INTO orgs_event (day, event_id, ts, org_id, user_id, name)
-    SELECT (ts AT TIME ZONE 'UTC')::date, event_id, ts, org_id, user_id, name
-    FROM src ORDER BY 1, 2
-    ON CONFLICT DO NOTHING RETURNING day, org_id, user_id, ts
-), oud AS (
-    INSERT INTO orgs_org_user_day (day, org_id, user_id)
-    SELECT DISTINCT day, org_id, user_id FROM ins ORDER BY 1, 2, 3
-    ON CONFLICT DO NOTHING RETURNING day, org_id, user_id
-), d AS (
-    INSERT INTO orgs_org_day AS o (day, org_id, actions, dau)
-    SELECT i.day, i.org_id, i.a, coalesce(u.n, 0)
-    FROM (SELECT day, org_id, count(*) AS a FROM ins GROUP BY 1, 2) i
-    LEFT JOIN (SELECT day, org_id, count(*) AS n FROM oud GROUP BY 1, 2) u USING (day, org_id)
-    ORDER BY 2, 1
-    ON CONFLICT (org_id, day) DO UPDATE SET actions = o.actions + excluded.actions,
-        dau = o.dau + excluded.dau
-    RETURNING 1
-), s AS (
-    INSERT INTO orgs_stat AS o (org_id, actions, last_active_at)
-    SELECT org_id, count(*), max(ts) FROM ins GROUP BY 1 ORDER BY 1
-    ON CONFLICT (org_id) DO UPDATE SET actions = o.actions + excluded.actions,
-        last_active_at = greatest(o.last_active_at, excluded.last_active_at)
-    RETURNING 1
-), ud AS (
-    INSERT INTO orgs_user_day (day, user_id)
-    SELECT DISTINCT day, user_id FROM oud ORDER BY 1, 2
-    ON CONFLICT DO NOTHING RETURNING 1
-)
-SELECT (SELECT count(*) FROM ins) AS accepted, (SELECT count(*) FROM oud) AS new_pairs,
-    (SELECT count(*) FROM d) AS org_days, (SELECT count(*) FROM s) AS orgs,
-    (SELECT count(*) FROM ud) AS new_users
-"""
-
-# Counters of events without ids: domains in sorted order, deliveries, bounces.
-COUNTS: Final = """
-INSERT INTO orgs_mail_domain AS d (domain, delivered, bounced)
-SELECT * FROM unnest(%s::text[], %s::int8[], %s::int8[])
-ON CONFLICT (domain) DO UPDATE SET delivered = d.delivered + excluded.delivered,
-    bounced = d.bounced + excluded.bounced
-"""
 
 
 @dataclass(frozen=True)
@@ -124,6 +59,22 @@ def count_one(domain: str, kind: MailKind) -> None:
 
 
 def _store(batch: Batch) -> tuple[int, int]:
+    if len(batch) >= WORTH_COPYING:
+        try:
+            return _store_new(batch)
+        except IntegrityError as problem:
+            if not isinstance(problem.__cause__, errors.UniqueViolation):
+                raise
+    return _store_any(batch)
+
+
+def _store_new(batch: Batch) -> tuple[int, int]:
+    with transaction.atomic(), _cursor() as cursor:
+        store_new(cursor, batch)
+    return len(batch.mail_ids), len(batch.action_ids)
+
+
+def _store_any(batch: Batch) -> tuple[int, int]:
     with transaction.atomic():
         mail = actions = 0
         if batch.mail_ids:
@@ -137,13 +88,17 @@ def _store(batch: Batch) -> tuple[int, int]:
     return mail, actions
 
 
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[Any]]:
+    """One that binds by the server, whose errors are Django's."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
+
+
 def _execute(statement: str, columns: list[Any]) -> int:
     """Run a statement with arrays bound by the server; the first figure of its answer."""
-    connection.ensure_connection()
-    with (
-        connection.wrap_database_errors,
-        psycopg.Cursor(connection.connection) as cursor,
-    ):
+    with _cursor() as cursor:
         cursor.execute(statement, columns)
         row = cursor.fetchone() if cursor.description else None
     return int(row[0]) if row else 0

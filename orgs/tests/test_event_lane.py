@@ -25,8 +25,9 @@ from live import hub, topics
 from orgs import fastlane
 from orgs.constants import ACCEPTED_DAYS
 from orgs.models import MailDomain, MailEvent
-from orgs.services import group_commit, ids, ingest, partitions, singles
+from orgs.services import group_commit, ids, partitions, singles
 from orgs.services.group_commit import GroupCommit
+from orgs.services.statements import COUNTS
 from orgs.tests.events import an_organisation
 
 DEADLINE = 15.0
@@ -301,7 +302,7 @@ def test_what_was_rolled_back_for_no_fault_of_its_own_is_repeated(monkeypatch):
     before = psycopg.AsyncConnection.execute
 
     async def execute(self, query, *args, **kwargs):
-        if failures and query is ingest.COUNTS:
+        if failures and query is COUNTS:
             raise failures.pop()
         return await before(self, query, *args, **kwargs)
 

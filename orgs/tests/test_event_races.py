@@ -14,6 +14,7 @@ from orgs.constants import MailKind
 from orgs.models import Event, MailDomain, MailEvent, OrgDay, OrgUserDay, Stat, UserDay
 from orgs.services import ids, ingest, recount
 from orgs.services.batches import Batch
+from orgs.services.copying import WORTH_COPYING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EVENTS = 30_000
@@ -109,3 +110,28 @@ def test_first_events_of_a_domain_at_once_are_all_counted():
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(one_by_one, [["new.example"] * 50] * 8))
     assert MailDomain.objects.get().delivered == 400
+
+
+def test_a_batch_in_which_one_event_is_known_counts_all_the_others():
+    now = timezone.now().isoformat()
+    known, *others = [(ids.new_id(), now, MailKind.BOUNCED, "null") for _ in range(WORTH_COPYING)]
+    first, again = Batch(), Batch()
+    first.add_mail(*known)
+    for event in (*others, (known[0].upper(), *known[1:])):
+        again.add_mail(*event)
+    assert ingest.store(first) == ingest.Stored(1, 0)
+    assert ingest.store(again) == ingest.Stored(len(others), 1)
+    assert MailDomain.objects.get().bounced == WORTH_COPYING == MailEvent.objects.count()
+
+
+def test_what_is_copied_is_read_back_as_it_was_sent():
+    now = timezone.now().isoformat()
+    names = ["a\\tb", "\\N", '"quoted"', "{}", "\u00fc, \U0001f600", ""]
+    batch = Batch()
+    for number in range(WORTH_COPYING):
+        batch.add_action(ids.new_id().upper(), now, 1, 7, names[number % len(names)])
+        batch.add_mail(ids.new_id(), now, MailKind.DELIVERED, "null")
+    assert ingest.store(batch).accepted == len(batch)
+    assert set(Event.objects.values_list("name", flat=True)) == set(names)
+    assert MailDomain.objects.get().delivered == WORTH_COPYING
+    assert OrgDay.objects.get().dau == 1
