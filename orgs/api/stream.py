@@ -29,7 +29,6 @@ from foundation.errors import QuaysideError, RateLimited
 from foundation.queries import StrictQuery
 from live.scopes import user_of
 from orgs.api.doors import MetricsView
-from orgs.api.metrics import item
 from orgs.services import board as boards
 from orgs.services import search
 from orgs.services.board import BoardCopy, Period
@@ -77,13 +76,10 @@ class Walk:
 
     def next_message(self) -> bytes:
         """The next chunk. Raises ``Unavailable`` when the copy has been dropped."""
-        rows = search.chunk(self.copy, after=self.sent, rows=self.chunk_size)
-        self.sent = (rows[-1].rank or 0) if rows else self.copy.total
-        body = {
-            "data": [_item(row) for row in rows],
-            "progress": {"sent": self.sent, "total": self.copy.total},
-        }
-        return _message("", self._id(), body)
+        chunk = search.chunk(self.copy, after=self.sent, rows=self.chunk_size)
+        self.sent = chunk.last if chunk.size else self.copy.total
+        progress = _json({"sent": self.sent, "total": self.copy.total})
+        return _event("", self._id(), f'{{"data":[{chunk.text}],"progress":{progress}}}')
 
     def ending(self) -> bytes:
         return _message("end", self._id(), {"total": self.copy.total})
@@ -204,18 +200,18 @@ _next = database_sync_to_async(_read_next, thread_sensitive=False)
 _admit = database_sync_to_async(_ask, thread_sensitive=False)
 
 
-def _item(row: search.Row) -> dict[str, Any]:
-    told = item(row)
-    # A walk looks no addresses of pages up.
-    del told["slug"]
-    return told
-
-
 def _message(event: str, identity: str | None, body: Any) -> bytes:
+    return _event(event, identity, _json(body))
+
+
+def _json(body: Any) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _event(event: str, identity: str | None, data: str) -> bytes:
     lines = [f"event: {event}"] if event else []
     if identity is not None:
         lines.append(f"id: {identity}")
-    data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return "\n".join([*lines, f"data: {data}", "", ""]).encode()
 
 

@@ -72,9 +72,16 @@ CREATE TABLE {part} AS SELECT * FROM {whole}
 WHERE rank > {above} AND rank <= {upto} ORDER BY rank
 """
 ATTACH: Final = "ALTER TABLE {board} ATTACH PARTITION {part} FOR VALUES FROM ({low}) TO ({high})"
+# Trigrams end at what is no letter. As a letter, what stands between words is found with them;
+# names are in lower case, so that none holds this one.
+JOINED: Final = " .,&-'/()+"
+LETTER: Final = "Q"
+JOINED_NAME: Final = sql.SQL("translate(name_lc, {}, {})").format(
+    sql.Literal(JOINED), sql.Literal(LETTER * len(JOINED))
+)
 INDEXES: Final = (
     "CREATE INDEX ON {board} (rank)",
-    "CREATE INDEX ON {board} USING gin (name_lc gin_trgm_ops)",
+    "CREATE INDEX ON {board} USING gin (({joined}) gin_trgm_ops)",
     "CREATE INDEX ON {board} USING gin (orgs_bigrams(name_lc))",
     *board_orders.INDEXES,
     # Autovacuum never analyses a partitioned parent.
@@ -205,7 +212,7 @@ def _make_tables(period: Period, board: str) -> None:
         _execute(ATTACH, board=board, part=part, **_bounds(above, upto))
     _execute("DROP TABLE {whole}", whole=whole)
     for statement in INDEXES:
-        _execute(statement, board=board)
+        _execute(statement, board=board, joined=JOINED_NAME)
 
 
 def _ranked(period: Period) -> str:

@@ -30,7 +30,8 @@ FRESH_ROWS: Final = 10_000
 TRIES: Final = 4
 
 # Only these have an index entry whatever the database's idea of a letter is.
-TRIGRAM: Final = re.compile(r"[A-Za-z0-9]{3}")
+TRIGRAM: Final = re.compile(rf"[A-Za-z0-9{re.escape(boards.JOINED)}]{{3}}")
+JOINS: Final = re.compile(rf"[{re.escape(boards.JOINED)}]")
 
 SETTINGS: Final = """
 SELECT set_config('synchronize_seqscans', 'off', true),
@@ -42,34 +43,35 @@ BY_RANK: Final = """
 SELECT rank, id, name, actions, last_active_at, {slug}
 FROM {board} s WHERE rank > {skip} AND rank <= {upto} ORDER BY rank
 """
-# A walk over everything names no pages: a million look-ups would take longer than the walk.
+# A walk over everything is written by the server: in Python a million rows take four times as long.
+# It names no pages, since a million look-ups would take longer than the walk.
 WALK: Final = """
-SELECT rank, id, name, actions, last_active_at, NULL
-FROM {board} s WHERE rank > {skip} AND rank <= {upto} ORDER BY rank
+SELECT count(*), coalesce(max(rank), 0), coalesce(string_agg('{{"rank":' || rank || ',"id":' || id
+    || ',"name":' || to_json(name) || ',"actions":' || actions || ',"lastActiveAt":' || coalesce('"'
+    || to_char(last_active_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"', 'null')
+    || '}}', ','), '')
+FROM (SELECT * FROM {board} WHERE rank > {skip} AND rank <= {upto} ORDER BY rank) s
 """
+# The first hits in disk order, one question for the page and for how many there are.
 BY_TERM: Final = """
-SELECT rank, id, name, actions, last_active_at, {slug} FROM (
-    SELECT * FROM {board} WHERE {match} LIMIT {rows} OFFSET {skip}
-) s ORDER BY rank
+WITH hits AS MATERIALIZED (SELECT * FROM {board} WHERE {match} LIMIT {most})
+SELECT rank, id, name, actions, last_active_at, {slug}, (SELECT count(*) FROM hits)
+FROM (SELECT * FROM hits ORDER BY rank LIMIT {rows} OFFSET {skip}) s ORDER BY rank
 """
 # NOT IN, since a join may turn round and hand out the rows in another order.
 FRESH: Final = """
-SELECT rank, id, name, actions, last_active_at, {slug} FROM (
-    (SELECT rank, id, name, actions, last_active_at FROM (
-        SELECT * FROM {board} b WHERE {match}
-            AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d) LIMIT {upto}) b)
-    UNION ALL
-    (SELECT NULL, id, name, actions, last_active_at FROM orgs_board_delta
-     WHERE NOT gone AND {like} ORDER BY actions DESC, id LIMIT {upto})
-) s ORDER BY actions DESC, id LIMIT {rows} OFFSET {skip}
-"""
-COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM {board} WHERE {match} LIMIT {most}) s"
-COUNT_FRESH: Final = """
-SELECT count(*) FROM (
-    (SELECT 1 FROM {board} b WHERE {match}
+WITH changed AS MATERIALIZED (
+    SELECT id, name, actions, last_active_at FROM orgs_board_delta
+    WHERE NOT gone AND {like} ORDER BY actions DESC, id LIMIT {most}
+), hits AS MATERIALIZED (
+    (SELECT rank, id, name, actions, last_active_at FROM {board} b WHERE {match}
         AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d) LIMIT {most})
     UNION ALL
-    (SELECT 1 FROM orgs_board_delta WHERE NOT gone AND {like} LIMIT {most})) s
+    (SELECT NULL, * FROM changed)
+)
+SELECT rank, id, name, actions, last_active_at, {slug}, (SELECT count(*) FROM hits) FROM (
+    SELECT * FROM hits ORDER BY actions DESC, id LIMIT {rows} OFFSET {skip}
+) s ORDER BY actions DESC, id
 """
 COUNT_EXACTLY: Final = "SELECT count(*) FROM {board} WHERE {match}"
 DELTA: Final = """
@@ -128,6 +130,15 @@ class Page:
     state: State
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows of a walk: how many, the rank of the last, and JSON objects with commas between."""
+
+    size: int
+    last: int
+    text: str
+
+
 def state(period: Period = Period.ALL) -> State:
     """What an answer given now would depend on: for entity tags, before any work is done."""
     return State(boards.newest(period), _delta(period))
@@ -154,8 +165,12 @@ def page(
         if order is not Order.MOST_ACTIONS:
             return _ordered(now, term, order, skip, limit)
         fresh = exact and 0 < now.delta.size <= boards.MAX_DELTA and skip + limit <= FRESH_ROWS
-        rows = _read_rows(now.board, term, skip, limit + 1, fresh=fresh)
-        total, capped = _total(now, term, fresh=fresh)
+        if term:
+            rows, found = _hits(now.board, term, skip, limit + 1, fresh=fresh)
+            total, capped = min(found, COUNTED), found > COUNTED
+        else:
+            rows = _places(now.board, skip, limit + 1, fresh=fresh)
+            total, capped = _all(now), False
         return Page(rows[:limit], total, capped, len(rows) > limit, now)
 
     return _steadily(period, read)
@@ -173,14 +188,15 @@ def count_exactly(term: str, period: Period = Period.ALL) -> int:
     return _steadily(period, read)
 
 
-def chunk(board: BoardCopy, *, after: int, rows: int) -> list[Row]:
+def chunk(board: BoardCopy, *, after: int, rows: int) -> Chunk:
     """The rows of one copy after a rank; for walks that must not see two copies.
 
     Raises ``Unavailable`` when the copy has been dropped meanwhile.
     """
     try:
         with transaction.atomic():
-            return _by_rank(board.table, after, rows, WALK)
+            upto = min(after + rows, boards.MAX_RANK)
+            return Chunk(*_select(WALK, board=board.table, skip=after, upto=upto)[0])
     except ProgrammingError as problem:
         if isinstance(problem.__cause__, UndefinedTable):
             raise Unavailable("This board is gone; begin again.", code="board_gone") from problem
@@ -224,28 +240,39 @@ def _delta(period: Period) -> Delta:
         return Delta(*cursor.fetchone())
 
 
-def _read_rows(board: BoardCopy, term: str, skip: int, rows: int, *, fresh: bool) -> list[Row]:
-    if fresh:
-        found = _select(
-            FRESH,
-            board=board.table,
-            match=_match(term),
-            like=_like(term),
-            skip=skip,
-            rows=rows,
-            upto=skip + rows,
-        )
-        named = [Row(*row) for row in found]
-        return named if term else _numbered(named, skip)
-    if not term:
+def _hits(
+    board: BoardCopy, term: str, skip: int, rows: int, *, fresh: bool
+) -> tuple[list[Row], int]:
+    """A page's rows, and how many hits there are, counted to ``COUNTED + 1`` at least."""
+    words = {"match": _match(term), "like": _like(term)} if fresh else {"match": _match(term)}
+    most = max(skip + rows, COUNTED + 1)
+    statement = FRESH if fresh else BY_TERM
+    found = _select(statement, board=board.table, skip=skip, rows=rows, most=most, **words)
+    if not found and skip:
+        # Behind the last hit; the first tells how many there are.
+        return [], _hits(board, term, 0, 1, fresh=fresh)[1]
+    return [Row(*row[:-1]) for row in found], found[0][-1] if found else 0
+
+
+def _places(board: BoardCopy, skip: int, rows: int, *, fresh: bool) -> list[Row]:
+    """The rows at these places among all, where the place is the rank."""
+    if not fresh:
         return _by_rank(board.table, skip, rows)
-    found = _select(BY_TERM, board=board.table, match=_match(term), skip=skip, rows=rows)
-    return [Row(*row) for row in found]
+    everything = {"match": sql.SQL("true"), "like": sql.SQL("true")}
+    most = skip + rows
+    found = _select(FRESH, board=board.table, skip=skip, rows=rows, most=most, **everything)
+    return [Row(place, *row[1:-1]) for place, row in enumerate(found, start=skip + 1)]
+
+
+def _all(now: State) -> int:
+    changed = now.delta.size <= boards.MAX_DELTA
+    return now.board.total + (now.delta.born - now.delta.gone if changed else 0)
 
 
 def _ordered(now: State, term: str, order: Order, skip: int, limit: int) -> Page:
     """A page of the copy alone, in another order than that of its rows."""
-    total, capped = _total(now, term, fresh=False) if term else (now.board.total, False)
+    total = _hits(now.board, term, 0, 1, fresh=False)[1] if term else now.board.total
+    capped = bool(term) and total > COUNTED
     found = _select(
         board_orders.HITS if term else board_orders.ALL,
         board=now.board.table,
@@ -255,40 +282,32 @@ def _ordered(now: State, term: str, order: Order, skip: int, limit: int) -> Page
         skip=skip,
     )
     rows = [Row(*row) for row in found]
+    total = min(total, COUNTED) if term else total
     return Page(rows[:limit], total, capped, len(rows) > limit, now)
 
 
-def _numbered(rows: list[Row], skip: int) -> list[Row]:
-    """Without a term the place on the page is the rank."""
-    return [
-        Row(skip + place, row.id, row.name, row.actions, row.last_active_at, row.slug)
-        for place, row in enumerate(rows, start=1)
-    ]
-
-
-def _by_rank(table: str, skip: int, rows: int, statement: str = BY_RANK) -> list[Row]:
+def _by_rank(table: str, skip: int, rows: int) -> list[Row]:
     # Ranks are 32 bits wide, and pages beyond the last are empty.
     if skip >= boards.MAX_RANK:
         return []
     upto = min(skip + rows, boards.MAX_RANK)
-    return [Row(*row) for row in _select(statement, board=table, skip=skip, upto=upto)]
-
-
-def _total(now: State, term: str, *, fresh: bool) -> tuple[int, bool]:
-    if not term:
-        came = now.delta.born - now.delta.gone if now.delta.size <= boards.MAX_DELTA else 0
-        return now.board.total + came, False
-    words = {"board": now.board.table, "match": _match(term), "most": COUNTED + 1}
-    counted = _select(COUNT_FRESH, **words, like=_like(term)) if fresh else _select(COUNT, **words)
-    found: int = counted[0][0]
-    return min(found, COUNTED), found > COUNTED
+    return [Row(*row) for row in _select(BY_RANK, board=table, skip=skip, upto=upto)]
 
 
 def _match(term: str) -> sql.Composable:
     """The condition on ``name_lc`` of a copy, spelled so that one of its two indexes serves it."""
-    if len(term) < 2 or TRIGRAM.search(term):
-        return _like(term)
     lowered = sql.SQL("lower({})").format(sql.Literal(term))
+    if TRIGRAM.search(term):
+        joined = sql.SQL("{} LIKE translate(lower({}), {}, {})").format(
+            boards.JOINED_NAME,
+            sql.Literal(_pattern(term)),
+            sql.Literal(boards.JOINED),
+            sql.Literal(boards.LETTER * len(boards.JOINED)),
+        )
+        # What was joined may have been another of its kind.
+        return sql.SQL("{} AND {}").format(joined, _like(term)) if JOINS.search(term) else joined
+    if len(term) < 2:
+        return _like(term)
     bigrams = sql.SQL("orgs_bigrams(name_lc) @> orgs_bigrams({})").format(lowered)
     # Two letters are one bigram; lower case of others may be longer than what was typed.
     if len(term) == 2 and term.isascii():
@@ -298,10 +317,12 @@ def _match(term: str) -> sql.Composable:
 
 def _like(term: str) -> sql.Composable:
     """The condition where no index is: on what changed since the copy was made."""
-    if not term:
-        return sql.SQL("true")
+    return sql.SQL("name_lc LIKE lower({})").format(sql.Literal(_pattern(term)))
+
+
+def _pattern(term: str) -> str:
     escaped = re.sub(r"([\\%_])", r"\\\1", term)
-    return sql.SQL("name_lc LIKE lower({})").format(sql.Literal(f"%{escaped}%"))
+    return f"%{escaped}%"
 
 
 def _select(statement: str, **words: Any) -> list[Any]:

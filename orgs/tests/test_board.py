@@ -129,6 +129,15 @@ def test_terms_that_mislead_planners_and_patterns_are_only_slow_for_them(thousan
     assert found(term) == plain(term)
 
 
+@pytest.mark.parametrize("term", ["k r", "k-r", "k & r", "qro", "k ro", "-ro", ". &", "k q", "Q"])
+def test_what_stands_between_words_is_told_apart(thousands, term):
+    names = ["Rock Roll", "Rock-Roll", "Rock & Roll", "RockQRoll", "rock qroll", "Rock. & Roll"]
+    for number, name in enumerate(names):
+        Organisation.objects.create(name=name, slug=f"apart-{number}")
+    board.build()
+    assert found(term) == plain(term)
+
+
 @pytest.mark.parametrize("term", ["Ärzte", "ärzt", "ß&", "东京", "İs"])
 def test_letters_beyond_ascii_are_found(thousands, term):
     for number, name in enumerate(["Ärzte Union", "Straß& Co", "东京 Shipping", "İstanbul Trade"]):
@@ -195,7 +204,7 @@ def test_the_copy_before_the_newest_is_kept_for_those_who_read_it(thousands):
     old = board.newest(Period.ALL)
     board.build()
     board.drop_old(Period.ALL, timezone.now() + timedelta(days=1))
-    assert len(search.chunk(old, after=0, rows=10)) == 10
+    assert search.chunk(old, after=0, rows=10).size == 10
 
 
 @pytest.mark.parametrize("term", ["a" * 101, "nul\x00", "\ud800"])

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from orgs.api import stream
+from orgs.api import metrics, stream
+from orgs.models import Organisation
 from orgs.services import board, search, seeding
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,6 +94,25 @@ async def test_everybody_is_told_once_in_rank_order(copies):
     assert heard.started["status"] == 200
     assert heard.ranks == list(range(1, COUNT + 1))
     assert heard.messages[-1][0] == "end"
+
+
+async def test_it_tells_of_each_what_the_list_tells(copies):
+    listed = await asyncio.to_thread(in_thread, board_with_odd_names)
+    heard = await listen("chunkSize=100")
+    told = [row for event, _, data in heard.messages if not event for row in data["data"]]
+    assert told == listed
+    assert {row["lastActiveAt"] is None for row in told} == {True, False}
+
+
+def board_with_odd_names():
+    """What the list tells of organisations, less the addresses of their pages."""
+    for number, name in enumerate(
+        ['Q"uo\\te', "Two\nLines\tTabs", "\u00dcber \u6771\u4eac \U0001f600"]
+    ):
+        Organisation.objects.create(name=name, slug=f"odd-{number}")
+    board.build()
+    rows = [metrics.item(row) for row in search.page(skip=0, limit=100).rows]
+    return [{name: value for name, value in row.items() if name != "slug"} for row in rows]
 
 
 async def test_it_goes_on_after_the_last_message_heard(copies):
