@@ -1,0 +1,301 @@
+"""Kubernetes: both overlays put together, read by its schemas, compared with the Procfile."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands
+from honcho.environ import parse_procfile
+
+ROOT: Path = settings.BASE_DIR
+FOLDER = ROOT / "deploy" / "kubernetes"
+PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
+OVERLAYS = ["small", "production"]
+SCHEMA = "1.37"
+# What has pods: kind to where the template stands.
+WITH_PODS = {"Deployment", "StatefulSet", "Job"}
+ALSO_READ = {"HOST", "PORT", "WEB_PROCESSES", "PROMETHEUS_MULTIPROC_DIR"}
+OF_SERVERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
+KUSTOMIZE = next(
+    (
+        command
+        for name, command in (
+            ("kubectl", ["kubectl", "kustomize"]),
+            ("kustomize", ["kustomize", "build"]),
+        )
+        if shutil.which(name)
+    ),
+    None,
+)
+pytestmark = pytest.mark.skipif(
+    KUSTOMIZE is None, reason="install kubectl 1.27 or newer, or kustomize 5 or newer"
+)
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def objects(request):
+    assert KUSTOMIZE
+    built = subprocess.run(
+        [*KUSTOMIZE, FOLDER / "overlays" / request.param],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert built.returncode == 0, built.stderr
+    return list(yaml.safe_load_all(built.stdout))
+
+
+def of(objects, kind):
+    return {o["metadata"]["name"]: o for o in objects if o["kind"] == kind}
+
+
+def pods(objects):
+    """Name to the specification of its pods."""
+    return {
+        o["metadata"]["name"]: o["spec"]["template"]["spec"]
+        for o in objects
+        if o["kind"] in WITH_PODS
+    }
+
+
+def ours(objects):
+    return {
+        name: pod
+        for name, pod in pods(objects).items()
+        if pod["containers"][0]["name"] == "quayside"
+    }
+
+
+def containers(pod):
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def labels_of_pods(objects):
+    return [
+        o["spec"]["template"]["metadata"].get("labels", {})
+        for o in objects
+        if o["kind"] in WITH_PODS
+    ]
+
+
+def test_every_object_is_what_the_schemas_of_kubernetes_say(objects):
+    for item in objects:
+        kubernetes_validate.validate(item, SCHEMA, strict=True)
+    named = Counter((o["kind"], o["metadata"]["name"]) for o in objects)
+    assert max(named.values()) == 1
+
+
+def test_every_process_of_the_procfile_is_a_deployment_with_the_same_command(objects):
+    deployments = of(objects, "Deployment")
+    assert set(deployments) == set(PROCESSES)
+    for name, command in PROCESSES.items():
+        pod = deployments[name]["spec"]["template"]["spec"]
+        assert pod["containers"][0]["command"] == shlex.split(command)
+
+
+def test_migrations_are_a_job_past_pgbouncer_and_everything_waits_for_them(objects):
+    [job] = of(objects, "Job").values()
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "manage.py", "migrate", "--noinput"]
+    [variable] = container["env"]
+    assert variable["name"] == "DATABASE_URL"
+    assert variable["valueFrom"]["secretKeyRef"]["key"] == "DATABASE_DIRECT_URL"
+    for name in PROCESSES:
+        [first] = ours(objects)[name]["initContainers"]
+        assert first["command"] == ["python", "manage.py", "migrate", "--check"]
+
+
+def test_management_commands_exist(objects):
+    for pod in ours(objects).values():
+        for container in containers(pod):
+            if container["command"][:2] == ["python", "manage.py"]:
+                assert container["command"][2] in get_commands()
+
+
+def test_pods_run_without_rights_they_do_not_need(objects):
+    for pod in pods(objects).values():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(pod):
+            guarded = container["securityContext"]
+            assert guarded["readOnlyRootFilesystem"] is True
+            assert guarded["allowPrivilegeEscalation"] is False
+            assert guarded["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_our_pods_run_as_the_user_of_the_image(objects):
+    user = re.search(r"^USER (\d+):", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    assert user
+    for pod in ours(objects).values():
+        assert pod["securityContext"]["runAsUser"] == int(user[1])
+
+
+def test_every_container_says_what_it_needs_and_may_take(objects):
+    for pod in pods(objects).values():
+        for container in containers(pod):
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_images_have_exact_versions(objects):
+    for pod in pods(objects).values():
+        for container in containers(pod):
+            assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", container["image"])
+
+
+def test_servers_have_the_versions_that_compose_has():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    text = (FOLDER / "overlays" / "small" / "servers.yaml").read_text()
+    images = set(re.findall(r"image: (\S+)", text))
+    assert images == {compose["postgres"]["image"], compose["valkey"]["image"]}
+
+
+# --- Probes -------------------------------------------------------------------------------------
+
+
+def test_a_silent_exchange_takes_no_web_process_out_of_service(objects):
+    [container] = ours(objects)["web"]["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+
+
+def test_processes_are_probed_with_commands_that_there_are(objects):
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name in ("beat", "feed", "worker", "backfill"):
+        probe = ours(objects)[name]["containers"][0]["livenessProbe"]["exec"]["command"]
+        asked = compose[name]["healthcheck"]["test"]
+        shell = ["CMD-SHELL", probe[-1].replace("$", "$$")]
+        assert asked in (["CMD", *probe], shell)
+    assert "livenessProbe" not in ours(objects)["chain"]["containers"][0]
+
+
+def test_a_pod_has_as_long_to_end_as_its_process_takes(objects):
+    found = {
+        name: pod.get("terminationGracePeriodSeconds", 30) for name, pod in ours(objects).items()
+    }
+    assert found["worker"] > settings.CELERY_TASK_TIME_LIMIT
+    assert found["web"] >= 5 + 20
+
+
+# --- References ---------------------------------------------------------------------------------
+
+
+def test_settings_come_from_the_map_and_secrets_from_a_secret_that_is_not_in_the_tree(objects):
+    [name] = of(objects, "ConfigMap")
+    for pod in ours(objects).values():
+        for container in containers(pod):
+            assert container["envFrom"] == [
+                {"configMapRef": {"name": name}},
+                {"secretRef": {"name": "quayside"}},
+            ]
+    assert not of(objects, "Secret")
+
+
+def test_every_setting_is_read_and_none_is_a_secret(objects):
+    text = (ROOT / "config" / "settings.py").read_text()
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', text)) | ALSO_READ
+    [settings_map] = of(objects, "ConfigMap").values()
+    assert set(settings_map["data"]) <= read
+    assert not [
+        name for name in settings_map["data"] if re.search("SECRET|PASSWORD|KEY$|_URL", name)
+    ]
+
+
+def test_the_keys_of_the_secret_are_documented(objects):
+    documented = (ROOT / "docs" / "operations.md").read_text()
+    used = {
+        variable["valueFrom"]["secretKeyRef"]["key"]
+        for pod in pods(objects).values()
+        for container in containers(pod)
+        for variable in container.get("env", [])
+        if "valueFrom" in variable
+    }
+    section = documented.split("## Deployment on Kubernetes")[1].split("\n## ")[0]
+    assert all(f"`{key}`" in section for key in used | {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"})
+
+
+def test_services_budgets_and_autoscalers_find_what_they_are_about(objects):
+    labels = labels_of_pods(objects)
+
+    def found(selector):
+        return [one for one in labels if selector.items() <= one.items()]
+
+    for name, service in of(objects, "Service").items():
+        if name != "nobody":
+            assert len(found(service["spec"]["selector"])) == 1
+    for budget in of(objects, "PodDisruptionBudget").values():
+        assert len(found(budget["spec"]["selector"]["matchLabels"])) == 1
+    for scaler in of(objects, "HorizontalPodAutoscaler").values():
+        assert scaler["spec"]["scaleTargetRef"]["name"] in of(objects, "Deployment")
+
+
+def test_one_beat_whatever_the_overlay_and_no_two_at_a_release(objects):
+    beat = of(objects, "Deployment")["beat"]["spec"]
+    assert (beat["replicas"], beat["strategy"]) == (1, {"type": "Recreate"})
+    assert "beat" not in of(objects, "HorizontalPodAutoscaler")
+
+
+def test_the_ingress_leads_to_services_and_shows_nobody_the_metrics(objects):
+    [ingress] = of(objects, "Ingress").values()
+    [rule] = ingress["spec"]["rules"]
+    ways = {p["path"]: p["backend"]["service"]["name"] for p in rule["http"]["paths"]}
+    assert ways == {"/": "web", "/metrics": "nobody", "/readyz": "nobody"}
+    services = of(objects, "Service")
+    assert "selector" not in services["nobody"]["spec"]
+    assert rule["host"] in ingress["spec"]["tls"][0]["hosts"]
+
+
+# --- Networks -----------------------------------------------------------------------------------
+
+
+def policies_for(objects, labels):
+    def chosen(selector):
+        plain = selector.get("matchLabels", {}).items() <= labels.items()
+        expressions = selector.get("matchExpressions", [])
+        return plain and all(labels.get(e["key"]) in e["values"] for e in expressions)
+
+    return [
+        policy["spec"]
+        for policy in of(objects, "NetworkPolicy").values()
+        if chosen(policy["spec"]["podSelector"])
+    ]
+
+
+def ports(policies, way):
+    rules = [rule for policy in policies for rule in policy.get(way, [])]
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_nothing_comes_in_but_to_web_and_the_servers(objects):
+    for labels in labels_of_pods(objects):
+        found = policies_for(objects, labels)
+        assert any("Ingress" in policy["policyTypes"] for policy in found)
+        assert any("Egress" in policy["policyTypes"] for policy in found)
+        expected = {"web": {8000}, "postgres": {5432, 6379}, "valkey": {5432, 6379}}
+        assert ports(found, "ingress") == expected.get(labels.get("app", ""), set())
+
+
+def test_each_process_may_go_only_where_it_has_to(objects):
+    servers = {53, 5432, 6432, 6379}
+    upstream = dict.fromkeys(("web", "feed", "chain", "backfill"), servers | {443})
+    expected = {**upstream, "worker": servers | {443, 587}, "beat": servers}
+    for labels in labels_of_pods(objects):
+        if (name := labels.get("app", "")) in expected:
+            assert ports(policies_for(objects, labels), "egress") == expected[name]
+
+
+def test_variables_of_servers_are_theirs(objects):
+    for name, pod in pods(objects).items():
+        if name not in ours(objects):
+            for container in containers(pod):
+                assert {v["name"] for v in container.get("env", [])} <= OF_SERVERS
