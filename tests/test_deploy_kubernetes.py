@@ -9,12 +9,12 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
 from django.conf import settings
 from django.core.management import get_commands
 from honcho.environ import parse_procfile
+from kubernetes_validate.utils import validate
 
 ROOT: Path = settings.BASE_DIR
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -89,7 +89,7 @@ def labels_of_pods(objects):
 
 def test_every_object_is_what_the_schemas_of_kubernetes_say(objects):
     for item in objects:
-        kubernetes_validate.validate(item, SCHEMA, strict=True)
+        validate(item, SCHEMA, strict=True)
     named = Counter((o["kind"], o["metadata"]["name"]) for o in objects)
     assert max(named.values()) == 1
 

@@ -55,6 +55,11 @@ class Telling(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A proxy that hangs up in the middle of a body is what a test wants."""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,7 +68,7 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def behind():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Telling)
+    server = Server(("127.0.0.1", 0), Telling)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.server_address[1]
@@ -88,7 +93,7 @@ def proxy(tmp_path):
             "WEB_PORT": str(port),
         }
         with (tmp_path / "log").open("w") as log:
-            command = [CADDY, "run", "--adapter", "caddyfile", "--config", CADDYFILE]
+            command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
             started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         deadline = time.monotonic() + 30
         while True:
@@ -175,7 +180,7 @@ def test_a_web_process_that_comes_back_is_waited_for(proxy):
     answered = []
     asking = threading.Thread(target=lambda: answered.append(ask(address, timeout=30)))
     asking.start()
-    server = ThreadingHTTPServer(("127.0.0.1", port), Telling)
+    server = Server(("127.0.0.1", port), Telling)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     asking.join()
