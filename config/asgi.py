@@ -29,6 +29,7 @@ from live import hub, sse
 from live.consumers import LiveConsumer
 from live.origins import OwnOrigins
 from orgs import fastlane as events
+from orgs import routing as orgs_live
 from orgs.api import stream as orgs_stream
 from rates import fastlane as rates
 from rates.coins import fastlane as coins
@@ -105,11 +106,13 @@ async def lifespan(receive: Any, send: Any) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             hub.current().start()
+            orgs_live.teller.start()
             # What was imported lives as long as the process: collections need not look at it.
             gc.collect()
             gc.freeze()
             await send({"type": "lifespan.startup.complete"})
         else:
+            await orgs_live.teller.stop()
             await hub.current().stop()
             await events.stop()
             await send({"type": "lifespan.shutdown.complete"})

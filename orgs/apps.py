@@ -8,7 +8,7 @@ class OrgsConfig(AppConfig):
     name = "orgs"
 
     def ready(self) -> None:
-        from orgs import receivers  # noqa: F401
+        from orgs import receivers, routing  # noqa: F401
         from orgs.services import rights
 
         rights.grant_roles()

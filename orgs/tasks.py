@@ -11,7 +11,7 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from orgs.services import board, mail_trends, movers, own_actions, partitions, recount
+from orgs.services import board, live_figures, mail_trends, movers, own_actions, partitions, recount
 
 
 @shared_task(name="orgs.keep_event_partitions")
@@ -20,6 +20,7 @@ def keep_event_partitions() -> None:
     now = timezone.now()
     partitions.make_ahead(now)
     partitions.drop_old(now)
+    live_figures.forget_old(now)
 
 
 @shared_task(name="orgs.count_own_actions")

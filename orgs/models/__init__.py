@@ -8,6 +8,7 @@ from orgs.models.events import (
     OrgUserDay,
     OwnAction,
     Stat,
+    Tally,
     UserDay,
 )
 from orgs.models.organisations import (
@@ -38,6 +39,7 @@ __all__ = [
     "Organisation",
     "OwnAction",
     "Stat",
+    "Tally",
     "TreasuryAddress",
     "UserDay",
 ]

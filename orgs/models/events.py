@@ -87,6 +87,28 @@ class Day(models.Model):
         return f"{self.day}: {self.actions}"
 
 
+class Tally(models.Model):
+    """A part of a day's totals, which are the sums over all slots, exact after every commit.
+
+    ``kind`` is 0 for actions and 1 for mail. ``orgs`` and ``users`` count whoever acted that day
+    for the first time.
+    """
+
+    pk = models.CompositePrimaryKey("day", "kind", "slot")
+    day = models.DateField()
+    kind = models.SmallIntegerField()
+    slot = models.SmallIntegerField()
+    events = models.BigIntegerField(db_default=0)
+    orgs = models.BigIntegerField(db_default=0)
+    users = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        db_table = "orgs_tally"
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind}/{self.slot}: {self.events}"
+
+
 class Stat(models.Model):
     """An organisation's actions of all time. Narrow, so that an update touches no index."""
 

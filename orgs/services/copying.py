@@ -14,7 +14,7 @@ import psycopg
 
 from orgs.constants import MailKind
 from orgs.services.batches import Batch
-from orgs.services.statements import COPY_ACTIONS, COPY_MAIL, COUNTS, STORED_ACTIONS
+from orgs.services.statements import COPY_ACTIONS, COPY_MAIL, STORED_ACTIONS, STORED_MAIL
 
 # Fewer are stored as quickly by one statement.
 WORTH_COPYING: Final = 200
@@ -47,7 +47,9 @@ def _mail(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
     bounced = Counter(row[4] for row in rows if row[3] == MailKind.BOUNCED)
     names = sorted(delivered.keys() | bounced.keys())
     sums = [_array([counts[name] for name in names]) for counts in (delivered, bounced)]
-    cursor.execute(COUNTS, [_array(names), *sums])
+    days = Counter(row[0] for row in rows)
+    totals = [_array(list(column)) for column in (days.keys(), days.values())]
+    cursor.execute(STORED_MAIL, [_array(names), *sums, *totals])
 
 
 def _actions(cursor: psycopg.Cursor[Any], batch: Batch) -> None:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from foundation.errors import QuaysideError
 from orgs.forms import NameForm
 from orgs.models import Membership
-from orgs.services import invitations, organisations, rights, search
+from orgs.services import invitations, live_figures, organisations, rights, search
 from orgs.services.board import Period
 from orgs.services.board_orders import Order
 from orgs.views.doors import user_of
@@ -102,7 +102,13 @@ def board(request: HttpRequest) -> HttpResponse:
         messages.error(request, refused.message)
         asked = Asked()
         page = asked.page()
-    context = {"page": page, "asked": asked, "periods": PERIODS, "heads": _heads(asked)}
+    context = {
+        "today": live_figures.today(),
+        "page": page,
+        "asked": asked,
+        "periods": PERIODS,
+        "heads": _heads(asked),
+    }
     return render(request, "orgs/board.html", context)
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from orgs.models import Membership, Organisation
-from orgs.services import cohorts, metrics, movers, rights
+from orgs.services import cohorts, live_figures, metrics, movers, rights
 from orgs.services.metrics import DayCount, Figure
 from orgs.views.doors import frame, of_org
 
@@ -93,6 +93,7 @@ def desk(request: HttpRequest) -> HttpResponse:
     last = _today()
     days = metrics.desk_days(first=last - timedelta(days=DAYS - 1), last=last)
     context = {
+        "today": live_figures.today(),
         "bars": bars(days),
         "highest": highest(days),
         "movers": movers.kept(),
