@@ -6,6 +6,7 @@ it has come back, so that probes never pile up behind a dead server.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
@@ -16,12 +17,15 @@ from typing import Final
 import structlog
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Min
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from balances.models import Chain
 from balances.services.upkeep import head_age, is_still
-from foundation import valkey
+from config import task_metrics
+from foundation import tallies, valkey
+from foundation.models import OutgoingMail
 from rates.coins.services import health as coin_health
 from rates.constants import KEY_FEED, LIVE
 from rates.services import board
@@ -29,6 +33,10 @@ from rates.services import board
 logger = structlog.get_logger(__name__)
 
 PATIENCE: Final = 1.0
+# The task that runs most often, and the seconds after which its silence says that none runs.
+PULSE: Final = "rates.store_closed_candles"
+PULSE_SECONDS: Final = 60.0
+MAIL_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,31 @@ def coins() -> Health:
     return Health("coins", found.fresh, found.detail, found.age_seconds, found.as_of, needed=False)
 
 
+def tasks() -> Health:
+    """Workers and beat, by the task of every ten seconds. What they would do waits for them."""
+    succeeded = tallies.read().get((task_metrics.SUCCEEDED_AT, PULSE))
+    if succeeded is None:
+        return Health("tasks", False, "nothing was done yet", needed=False)
+    age = max(time.time() - succeeded, 0.0)
+    done = "done in time" if age < PULSE_SECONDS else "nothing is done; it waits"
+    return Health("tasks", age < PULSE_SECONDS, done, age, needed=False)
+
+
+def mail() -> Health:
+    """Age: how long the oldest mail waits for a server to take it."""
+    try:
+        waiting = OutgoingMail.objects.count()
+        first = OutgoingMail.objects.aggregate(first=Min("added_at"))["first"]
+    except DatabaseError as problem:
+        logger.warning("mail not read", error=str(problem))
+        return Health("mail", False, "the database cannot be reached", needed=False)
+    finally:
+        connection.close()
+    age = None if first is None else max((timezone.now() - first).total_seconds(), 0.0)
+    told = f"{waiting} waiting" if waiting else "none waiting"
+    return Health("mail", age is None or age < MAIL_SECONDS, told, age, needed=False)
+
+
 def _trouble(chain: Chain) -> str:
     if chain.head_number is None:
         return "no block yet"
@@ -154,9 +187,11 @@ CHECKS: Final[dict[str, Check]] = {
     "feed": feed,
     "chains": chains,
     "coins": coins,
+    "tasks": tasks,
+    "mail": mail,
 }
 # Without these the product is still ready.
-SPARED: Final = frozenset({"coins"})
+SPARED: Final = frozenset({"coins", "tasks", "mail"})
 _threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="health")
 _running: dict[str, Future[Health]] = {}
 

@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from config.collectors import DatabaseCollector, FeedCollector, TaskCollector
-from foundation import lane_metrics
+from foundation import lane_metrics, replica
 from live import hub
 from live.metrics import LiveCollector
 
@@ -45,6 +45,14 @@ class PoolCollector(Collector):
             )
 
 
+class ReplicaCollector(Collector):
+    """How far this process believes the replica to be behind; infinite where it is away."""
+
+    def collect(self) -> Iterable[Metric]:
+        behind = replica.lag.seconds() if replica.configured() else None
+        yield GaugeMetricFamily("quayside_replica_lag_seconds", "Behind the primary", value=behind)
+
+
 class OfThisProcess(Collector):
     """Another collector's samples with this process's ``pid``."""
 
@@ -65,7 +73,7 @@ def text() -> bytes:
     registry = CollectorRegistry()
     for of_nobody in (FeedCollector(), TaskCollector(), DatabaseCollector()):
         registry.register(of_nobody)
-    own: list[Collector] = [lane_metrics.clock, PoolCollector()]
+    own: list[Collector] = [lane_metrics.clock, PoolCollector(), ReplicaCollector()]
     if not os.environ.get(SHARED):
         for collector in own:
             registry.register(collector)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from config import health
-from foundation import valkey
+from config.task_metrics import SUCCEEDED_AT
+from foundation import tallies, valkey
+from foundation.models import OutgoingMail
 from rates.coins.services import board as coin_board
 from rates.coins.tests.market import put
 from rates.services import board, pair_book
+from rates.tasks import store_closed_candles
 from rates.tests.desk import make_pair
 from rates.tests.quotes import message, publish
 
@@ -60,7 +64,8 @@ def test_ready_when_every_part_is_there_and_prices_are_live(client):
     response = client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     parts = ["database", "valkey", "migrations", "feed", "chains"]
-    assert checks(response) == dict.fromkeys(parts, True) | {"coins": False}
+    spared = {"coins": False, "tasks": False, "mail": True}
+    assert checks(response) == dict.fromkeys(parts, True) | spared
 
 
 def test_coins_are_told_with_their_age_and_make_nothing_unready(client):
@@ -74,6 +79,31 @@ def test_coins_are_told_with_their_age_and_make_nothing_unready(client):
     assert coins["detail"] == "2 coins, prices coingecko, ranks coingecko"
     put("BTC", "ETH")
     assert client.get("/readyz").json()["checks"]["coins"]["ok"]
+
+
+def test_workers_that_stand_still_are_told_and_make_nothing_unready(client):
+    publish(message())
+    store_closed_candles.apply()
+    tasks = client.get("/readyz").json()["checks"]["tasks"]
+    assert (tasks["ok"], tasks["detail"]) == (True, "done in time")
+    tallies.keep(SUCCEEDED_AT, store_closed_candles.name, value=time.time() - 300)
+    response = client.get("/readyz")
+    tasks = response.json()["checks"]["tasks"]
+    assert (response.status_code, tasks["ok"], tasks["needed"]) == (200, False, False)
+    assert tasks["age_seconds"] >= 300
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mail_that_no_server_takes_is_told_with_its_age(client):
+    publish(message())
+    OutgoingMail.objects.create(message={})
+    mail = client.get("/readyz").json()["checks"]["mail"]
+    assert (mail["ok"], mail["detail"]) == (True, "1 waiting")
+    OutgoingMail.objects.update(added_at=datetime.now(UTC) - timedelta(hours=1))
+    response = client.get("/readyz")
+    mail = response.json()["checks"]["mail"]
+    assert (response.status_code, mail["ok"], mail["needed"]) == (200, False, False)
+    assert mail["age_seconds"] >= 3600
 
 
 def test_a_frozen_exchange_is_not_ready_and_says_why(client):
@@ -100,6 +130,8 @@ def test_without_valkey_the_database_still_counts_as_there(client, no_valkey):
         "feed": False,
         "chains": True,
         "coins": False,
+        "tasks": False,
+        "mail": True,
     }
 
 

@@ -89,6 +89,7 @@ WEB: Final = [
         },
         "Nothing where PgBouncer is the pool.",
     ),
+    Panel("Behind the primary", "s", {"standby": "max(quayside_replica_lag_seconds)"}),
     Panel("Processes", "short", {"up": 'sum(up{job="quayside"})'}, kind="stat"),
 ]
 LIVE: Final = [
