@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol, which also takes a whole answer that a fast lane has made once.
 
 uvicorn looks at every header of every answer and writes head and body apart; one that thousands get
-in the same second was looked at when it was made. A lane finds this under ``live.wires.WHOLE`` in ``scope["extensions"]``; where it is missing or refuses, ``send`` is right.
+in the same second was looked at when it was made. A lane finds this under ``live.wires.WHOLE`` in
+``scope["extensions"]``; where it is missing or refuses, ``send`` is right.
 What is used here is uvicorn's own business, so ``tests/test_http_protocol.py`` asks for each name.
 """
 
