@@ -414,6 +414,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=60),
         "options": {"expires": 50},
     },
+    # One question to the database once the points of the desk reach back for a day.
+    "seed-coin-history": {
+        "task": "rates.coins.seed_history",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 300},
+    },
     "deliver-webhooks": {
         "task": "rates.coins.deliver_webhooks",
         "schedule": timedelta(seconds=5),

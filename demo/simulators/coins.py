@@ -21,6 +21,7 @@ from demo.simulators.coin_universe import COINS, Coin, universe
 
 Query = dict[str, list[str]]
 PREFIXES: Final = ("coinmarketcap", "cryptocompare", "coingecko")
+WEEK_HOURS: Final = 168
 MOVES_EVERY: Final = 20.0
 LONGEST_DELAY: Final = 60.0
 
@@ -311,7 +312,18 @@ class CoinMarket:
         if service.mode is Mode.CLASH:
             fake = {**rows[1], "id": "fake-ether", "name": "Fake", "current_price": 0.0001}
             rows.insert(0, fake | {"market_cap_rank": None})
+        if query.get("sparkline") == ["true"]:
+            for row in rows:
+                row["sparkline_in_7d"] = {"price": self._week(row["current_price"], row["id"])}
         return Answer(200, rows)
+
+    def _week(self, price: float, name: str) -> list[float]:
+        """168 hours that end near ``price``, oldest first."""
+        turn = float(len(name))
+        return [
+            float(f"{price * (1 + 0.05 * math.sin(hour / 19 + turn) * hour / WEEK_HOURS):.8g}")
+            for hour in range(WEEK_HOURS, 0, -1)
+        ]
 
     def _gecko_row(self, rank: int, coin: Coin, price: float) -> dict[str, Any]:
         hour, day, week = self._changes(coin)

@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from rates.coins.services import refresh, retention, webhook_delivery
+from rates.coins.services import board, history, refresh, retention, webhook_delivery
 
 logger = structlog.get_logger(__name__)
 
@@ -16,7 +16,17 @@ logger = structlog.get_logger(__name__)
 @shared_task(name="rates.coins.fetch_first")
 def fetch_first() -> int:
     """While there is nothing to serve, do not wait for the minute; returns how many were asked."""
-    return len(refresh.fetch_first())
+    asked = refresh.fetch_first()
+    if asked:
+        seed_history.apply_async(retry=False)
+    return len(asked)
+
+
+@shared_task(name="rates.coins.seed_history")
+def seed_history() -> int:
+    """Give the drawings of a new desk their first week; returns how many points were made."""
+    shown = board.stored()
+    return 0 if shown is None else history.seed(shown, timezone.now())
 
 
 @worker_ready.connect

@@ -86,7 +86,8 @@ def coin(request: HttpRequest, symbol: str) -> HttpResponse:
         "shown": shown,
         "stale": shown.is_stale(board.now()),
         "points": points,
-        "chart": _polyline([price for _, price, _ in points], 640, 160),
+        "told_by": sorted({source for *_, source in points if source}),
+        "chart": _polyline([price for _, price, _, _ in points], 640, 160),
         "origins": origins,
         "compared": health.compared(row["symbol"], row["price"]),
     }

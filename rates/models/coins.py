@@ -140,7 +140,9 @@ class CoinPoint(models.Model):
     symbol = models.CharField(max_length=32)
     hour = models.DateTimeField()
     price = models.DecimalField(max_digits=40, decimal_places=20)  # USD
-    rank = models.PositiveSmallIntegerField()
+    rank = models.PositiveSmallIntegerField(null=True)  # not known of hours before ours
+    # The source of an hour that was never served here; empty for our own.
+    told_by = models.CharField(max_length=16, blank=True, default="")
 
     objects: ClassVar[CoinPointQuerySet] = CoinPointQuerySet.as_manager()  # type: ignore[assignment]
 

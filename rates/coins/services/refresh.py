@@ -97,6 +97,24 @@ def is_due(state: CoinSourceState, now: datetime) -> bool:
     return state.tried_at is None or now >= state.tried_at + pause - policies.SLACK
 
 
+def take(name: str, now: datetime) -> CoinSource | None:
+    """The source, charged for one more call; ``None`` if it may not be asked now."""
+    with transaction.atomic():
+        states = CoinSourceState.objects.select_for_update(of=("self",)).select_related("source")
+        state = states.get(source__name=name)
+        source = state.source
+        cost = ADAPTERS[name].credits(source.rows)
+        used, allowance = used_credits(state, now), source.monthly_credits
+        pause = policies.interval(now, cost=cost, allowance=allowance, used=used)
+        resting = state.next_allowed_at is not None and now < state.next_allowed_at
+        known = has_key(source) or source.keyless
+        if not (source.enabled and known) or resting or pause is None:
+            return None
+        _charge(state, cost, now)
+        state.save()
+    return source
+
+
 def used_credits(state: CoinSourceState, now: datetime) -> int:
     """Credits of the running month."""
     return state.credits if state.month == policies.month_of(now) else 0
