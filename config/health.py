@@ -26,6 +26,7 @@ from balances.services.upkeep import head_age, is_still
 from config import task_metrics
 from foundation import tallies, valkey
 from foundation.models import OutgoingMail
+from orgs.services import partitions
 from rates.coins.services import health as coin_health
 from rates.constants import KEY_FEED, LIVE
 from rates.services import board
@@ -157,6 +158,20 @@ def mail() -> Health:
     return Health("mail", age is None or age < MAIL_SECONDS, told, age, needed=False)
 
 
+def events() -> Health:
+    """Whether there are days for the events of today and tomorrow, which a worker makes ahead."""
+    try:
+        missing = partitions.days_missing(timezone.now())
+    except DatabaseError as problem:
+        logger.warning("event partitions not read", error=str(problem))
+        return Health("events", False, "the database cannot be reached", needed=False)
+    finally:
+        connection.close()
+    if missing:
+        return Health("events", False, f"not made ahead: {', '.join(missing)}", needed=False)
+    return Health("events", True, "days are made ahead", needed=False)
+
+
 def _trouble(chain: Chain) -> str:
     if chain.head_number is None:
         return "no block yet"
@@ -189,9 +204,10 @@ CHECKS: Final[dict[str, Check]] = {
     "coins": coins,
     "tasks": tasks,
     "mail": mail,
+    "events": events,
 }
 # Without these the product is still ready.
-SPARED: Final = frozenset({"coins", "tasks", "mail"})
+SPARED: Final = frozenset({"coins", "tasks", "mail", "events"})
 _threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="health")
 _running: dict[str, Future[Health]] = {}
 

@@ -1,4 +1,4 @@
-"""What follows from news: members' acts are counted, treasury addresses are followed."""
+"""What follows from news: members' acts are counted, treasury addresses followed, owners kept."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import user_acted, wallet_linked
+from accounts.signals import (
+    user_acted,
+    user_blotted_out,
+    user_closing,
+    user_exported,
+    wallet_linked,
+)
 from balances.services import keeps
 from orgs.constants import SIGNED_IN, WALLET_LINKED
 from orgs.models import TreasuryAddress
-from orgs.services import own_actions
+from orgs.services import memberships, own_actions
 
 
 @receiver(post_save, sender=TreasuryAddress)
@@ -26,6 +32,21 @@ def follow_treasury(instance: TreasuryAddress, created: bool, **kwargs: Any) -> 
 @receiver(post_delete, sender=TreasuryAddress)
 def leave_treasury(instance: TreasuryAddress, **kwargs: Any) -> None:
     keeps.let_go(bytes(instance.raw), _keeper(instance))
+
+
+@receiver(user_closing)
+def keep_owners(user_id: int, **kwargs: Any) -> None:
+    memberships.require_other_owners(user_id)
+
+
+@receiver(user_blotted_out)
+def forget_user(user_id: int, **kwargs: Any) -> None:
+    memberships.forget(user_id)
+
+
+@receiver(user_exported)
+def give_memberships(user_id: int, **kwargs: Any) -> dict[str, Any]:
+    return {"organisations": memberships.of_user(user_id)}
 
 
 @receiver(user_acted)

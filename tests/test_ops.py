@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import redis
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from config import health
 from config.task_metrics import SUCCEEDED_AT
 from foundation import tallies, valkey
 from foundation.models import OutgoingMail
+from orgs.services import partitions
 from rates.coins.services import board as coin_board
 from rates.coins.tests.market import put
 from rates.services import board, pair_book
@@ -64,7 +65,7 @@ def test_ready_when_every_part_is_there_and_prices_are_live(client):
     response = client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     parts = ["database", "valkey", "migrations", "feed", "chains"]
-    spared = {"coins": False, "tasks": False, "mail": True}
+    spared = {"coins": False, "tasks": False, "mail": True, "events": True}
     assert checks(response) == dict.fromkeys(parts, True) | spared
 
 
@@ -132,7 +133,18 @@ def test_without_valkey_the_database_still_counts_as_there(client, no_valkey):
         "coins": False,
         "tasks": False,
         "mail": True,
+        "events": True,
     }
+
+
+def test_days_that_nobody_made_for_events_are_named_and_make_nothing_unready(client):
+    publish(message())
+    tomorrow = partitions.name_of("orgs_event", datetime.now(UTC).date() + timedelta(days=1))
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE orgs_event DETACH PARTITION {tomorrow}")
+    found = health.events()
+    assert (found.ok, found.needed) == (False, False)
+    assert found.detail == f"not made ahead: {tomorrow}"
 
 
 def test_a_database_that_cannot_be_reached_is_named_without_its_address(client, monkeypatch):

@@ -16,7 +16,7 @@ from django.db.models.deletion import Collector
 from accounts.constants import EventKind
 from accounts.models import ApiToken, SecurityEvent, User
 from accounts.services import devices, security_log
-from accounts.signals import user_blotted_out
+from accounts.signals import user_blotted_out, user_closing
 from foundation.errors import Conflict, NotFound
 
 logger = structlog.get_logger(__name__)
@@ -40,7 +40,8 @@ def close(user: User) -> Outcome:
     """Delete the user and everything of theirs; all sessions end.
 
     Rows that must stay, such as who changed a price, keep pointing at a row that says no more than
-    that it was one and the same user. Raises ``LastAdministrator``.
+    that it was one and the same user. Raises ``LastAdministrator``, and what a receiver of
+    ``user_closing`` refuses with.
     """
     # All rows of administrators, so that of the last two at once one waits and then stays.
     administrators = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
@@ -50,6 +51,7 @@ def close(user: User) -> Outcome:
     # Of two requests at once the second waits here, and finds nobody.
     if not User.objects.select_for_update().filter(pk=number).exists():
         raise NotFound("This account is deleted already.")
+    user_closing.send(sender=User, user_id=number)
     devices.end_others(user, current_key=None)
     outcome = _delete(user)
     logger.info("account closed", user_id=number, outcome=outcome)

@@ -8,6 +8,15 @@ from allauth.account.internal.flows.login import get_authentication_records
 from django.conf import settings
 from django.http import HttpRequest
 
+from foundation.errors import Unauthenticated
+
+
+def require_proof(request: HttpRequest) -> None:
+    """For what opens doors to others. Raises ``Unauthenticated``; sessions only can prove it."""
+    if not proved_recently(request):
+        problem = "Prove first that it is you, on the page of your account."
+        raise Unauthenticated(problem, code="reauthentication_required")
+
 
 def proved_recently(request: HttpRequest) -> bool:
     """By whatever means. allauth's own function lets pass whoever it has nothing to ask."""

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from accounts.services import presence
 from orgs.models import ApiKey, KeyScope, Membership, Organisation, OrgRole
 from orgs.services import (
     invitations,
@@ -245,10 +246,13 @@ class KeysView(OrgView):
         return Response([_key(key) for key in found])
 
     @extend_schema(
-        summary="Make an API key", request=OrgKeySerializer, responses={201: MadeOrgKeySerializer}
+        summary="Make an API key, minutes after proving that it is you",
+        request=OrgKeySerializer,
+        responses={201: MadeOrgKeySerializer},
     )
     def post(self, request: Request, slug: str) -> Response:
         org = self.org(slug, Act.MANAGE)
+        presence.require_proof(request._request)
         key, secret = keys.create(org=org, by=self.user(), **self.given(OrgKeySerializer))
         told = {**_key(key), "secret": secret}
         return Response(told, status=201, headers={"Cache-Control": "no-store"})

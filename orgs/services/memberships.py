@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from django.db import transaction
 
 from accounts.models import User
 from foundation.errors import Conflict, NotFound
 from orgs.models import Membership, Organisation, OrgRole
 from orgs.services.rights import Act, require
+
+# Organisations that one refusal names.
+NAMED: Final = 5
 
 
 @transaction.atomic
@@ -39,6 +44,44 @@ def remove(*, org: Organisation, by: User, user_id: int) -> None:
         require(by, org, Act.OWN if membership.role == OrgRole.OWNER else Act.MANAGE)
     _keep_an_owner(membership)
     membership.delete()
+
+
+def of_user(user_id: int) -> list[dict[str, Any]]:
+    """The user's memberships as plain values, for them to take away."""
+    rows = Membership.objects.filter(user=user_id).select_related("org").order_by("id")
+    return [
+        {
+            "organisation": row.org.name,
+            "slug": row.org.slug,
+            "role": row.role,
+            "since": row.joined_at,
+        }
+        for row in rows
+    ]
+
+
+def require_other_owners(user_id: int) -> None:
+    """For who is about to leave all of their organisations. Holds those they own until then.
+
+    Raises ``Conflict`` where one would be left without an owner.
+    """
+    owned = Membership.objects.filter(user=user_id, role=OrgRole.OWNER).values("org")
+    # In one order, so that two owners who go at once wait, and do not deadlock.
+    orgs = Organisation.objects.filter(pk__in=owned).order_by("pk").select_for_update()
+    alone = [
+        org.name
+        for org in orgs
+        if not org.memberships.filter(role=OrgRole.OWNER).exclude(user=user_id).exists()
+    ]
+    if alone:
+        named = ", ".join(alone[:NAMED]) + (" and others" if len(alone) > NAMED else "")
+        problem = f"You are the only owner of {named}. Name another owner, or delete it, first."
+        raise Conflict(problem, code="last_owner")
+
+
+def forget(user_id: int) -> None:
+    """The account is closed, and its row stays without a name."""
+    Membership.objects.filter(user=user_id).delete()
 
 
 def _serialise(org: Organisation) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.tests.people import make_user
+from accounts.tests.people import make_user, prove, sign_in
 from foundation.errors import Unauthenticated
 from orgs.models import ApiKey, Invitation, Membership, Organisation, OrgDay, OrgRole
 from orgs.services import invitations, keys
@@ -71,7 +71,7 @@ GET    /acme-harbour/treasury            -                     200 200 200 200 4
 POST   /acme-harbour/treasury            address={address}     201 201 403 403 404 401
 DELETE /acme-harbour/treasury/{address}  -                     404 404 403 403 404 401
 GET    /acme-harbour/keys                -                     200 200 403 403 404 401
-POST   /acme-harbour/keys                name=k,scopes=events  201 201 403 403 404 401
+POST   /acme-harbour/keys                name=k,scopes=events  401 401 403 403 404 401
 DELETE /acme-harbour/keys/0              -                     404 404 403 403 404 401
 GET    /acme-harbour/metrics             -                     200 200 200 200 404 401
 GET    /acme-harbour/days                -                     200 200 200 200 404 401
@@ -185,6 +185,17 @@ def make_key(org, *scopes, **more):
     return keys.create(
         org=org, by=org.memberships.first().user, name="k", scopes=scopes or ["events"], **more
     )
+
+
+def test_a_key_is_made_by_who_has_just_proved_to_be_there(people, org):
+    owner = org.memberships.get(role=OrgRole.OWNER).user
+    client = sign_in(owner)
+    refused = ask(client, "POST", "/acme-harbour/keys", {"name": "k", "scopes": ["events"]})
+    assert refused.json()["error"]["code"] == "reauthentication_required"
+    prove(client)
+    made = ask(client, "POST", "/acme-harbour/keys", {"name": "k", "scopes": ["events"]})
+    assert made.status_code == 201
+    assert keys.authenticate(made.json()["secret"]).org_id == org.pk
 
 
 def test_a_key_is_known_by_its_secret_which_is_not_stored(org):
