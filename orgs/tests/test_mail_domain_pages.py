@@ -5,6 +5,7 @@ import io
 from datetime import date, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -221,6 +222,7 @@ def test_the_api_names_what_it_does_not_understand(desk, query):
 
 def test_the_file_holds_all_that_match_and_no_formula(desk, monkeypatch):
     monkeypatch.setattr(mail_domains, "WALKED", 7)
+    monkeypatch.setattr(mail_domains, "WALKED_BY_FIGURE", 7)
     put(*((f"d{number:02}.test", number, 0) for number in range(30)))
     put(("-1+2.test", 5, 0))
     answer = desk.get("/api/v1/domains?format=csv&sort=name")
@@ -231,6 +233,17 @@ def test_the_file_holds_all_that_match_and_no_formula(desk, monkeypatch):
     some = desk.get("/api/v1/domains?format=csv&search=d1&sort=events")
     shown = list(csv.reader(io.StringIO(b"".join(some).decode())))
     assert [row[0] for row in shown[1:]] == [f"d{number}.test" for number in range(19, 9, -1)]
+
+
+def test_a_part_of_the_file_looks_up_the_history_of_its_own_rows_only():
+    put(*((f"d{number:05}.test", number, 0) for number in range(20_000)))
+    mail_trends.note(TODAY)
+    statement = mail_domains.PAGE.format(match="true", order="domain")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE orgs_mail_domain, orgs_mail_history")
+        cursor.execute(f"EXPLAIN {statement}", {"rows": mail_domains.WALKED})
+        plan = " ".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan
 
 
 def test_the_trend_of_today_needs_no_note(desk):

@@ -328,7 +328,8 @@ function spacer() {
   row.className = "orgs__space";
   row.setAttribute("aria-hidden", "true");
   const cell = row.appendChild(document.createElement("td"));
-  cell.colSpan = 4;
+  // The fourth column is not there on narrow screens.
+  cell.colSpan = 3;
   return row;
 }
 
