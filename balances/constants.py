@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 # keccak256("Transfer(address,address,uint256)"): ERC-20 has three topics, ERC-721 four.
@@ -14,6 +15,8 @@ ZERO_ADDRESS: Final = bytes(20)
 MAX_UINT256: Final = 2**256 - 1
 # Transactions and transfers of everybody are kept for so many blocks: the live page.
 KEPT_BLOCKS: Final = 256
+# Transfers from before an address was followed are looked for so far back.
+HISTORY_KEPT: Final = timedelta(days=365)
 # Above so many missing blocks the follower starts anew at the head and leaves a hole to be filled.
 DEEP_GAP: Final = 256
 # Seconds without a sign of the follower or the node, after which a chain's figures are stale.

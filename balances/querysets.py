@@ -37,6 +37,14 @@ class BlockQuerySet(models.QuerySet["Block"]):
         """Newest first."""
         return self.filter(chain=chain).order_by("-number")
 
+    def applied(self) -> Self:
+        """Those that the follower applied. Others are kept for what a followed address did in them:
+        who sees those learns who is followed."""
+        spans = apps.get_model("balances", "ChainSpan")._default_manager
+        number = OuterRef("number")
+        run = spans.filter(chain=OuterRef("chain"), from_block__lte=number, to_block__gte=number)
+        return self.filter(Exists(run))
+
     def made_by(self, chain: Chain, moment: datetime) -> Self:
         """Blocks of ``chain`` that were there at ``moment``, the latest of them first."""
         return self.filter(chain=chain, ts__lte=moment).order_by("-ts", "-number")

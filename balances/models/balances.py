@@ -141,6 +141,8 @@ class BackfillJob(models.Model):
     from_block = models.BigIntegerField(null=True)
     to_block = models.BigIntegerField(null=True)
     cursor = models.BigIntegerField(null=True)
+    # What the filled part of a hole lacks: "values" that no node had, or "traces" of the coin.
+    lacks = models.CharField(max_length=6, blank=True, default="", db_default="")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     priority = models.PositiveSmallIntegerField(default=10, help_text="Opened pages come first.")
     leased_until = models.DateTimeField(null=True)

@@ -82,7 +82,7 @@ class Movement:
 
 
 def newest_blocks(chain: Chain, limit: int = 20) -> list[Block]:
-    return list(Block.objects.of(chain)[:limit])
+    return list(Block.objects.of(chain).applied()[:limit])
 
 
 def blocks(
@@ -93,12 +93,12 @@ def blocks(
     Above ``after`` the oldest come first, so that a page that missed some can walk up to the head.
     """
     if after is not None:
-        above = Block.objects.filter(chain=chain, number__gt=after).order_by("number")
+        above = Block.objects.applied().filter(chain=chain, number__gt=after).order_by("number")
         found = list(above[: limit + 1])
         rows = found[:limit]
         cursor = str(rows[-1].number) if len(found) > limit else None
         return Page(rows[::-1], cursor)
-    below = Block.objects.of(chain)
+    below = Block.objects.of(chain).applied()
     if before is not None:
         below = below.filter(number__lt=before)
     found = list(below[: limit + 1])
@@ -119,7 +119,7 @@ def transactions(
         return Page([], None)
     found = (
         Tx.objects.newest_of(chain)
-        .filter(block_number__gt=chain.head_number - KEPT_BLOCKS)
+        .filter(block_number__gt=chain.head_number - KEPT_BLOCKS, block__in=Block.objects.applied())
         .select_related("block")
     )
     if filters.token is not None and not filters.token.is_native:

@@ -7,9 +7,9 @@ node that is away is nobody's failure: the job waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from balances.models import Address, BackfillJob, Chain
 from balances.querysets import BackfillJobQuerySet
-from balances.services import holes, lookback, past, seeding
+from balances.services import coin_past, holes, lookback, past, seeding
 from balances.services.seeding import NoTip
+from balances.services.tokens import native_of
 from balances.sources import Unconfigured, nodes_for
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
@@ -146,20 +147,46 @@ def _work(job: BackfillJob, nodes: Nodes) -> bool:
         case Kind.BLOCKS:
             return holes.fill(job, nodes)
         case Kind.HISTORY:
-            return lookback.look_back(job, nodes)
+            return _history(job, nodes)
     raise Unreadable("unknown_kind")
 
 
 def _seed(chain: Chain, addresses: Sequence[Address], nodes: Nodes) -> None:
     seeding.seed(chain, addresses, nodes)
-    # What it held before is worth less than what others hold now.
-    BackfillJob.objects.bulk_create(
-        [
-            BackfillJob(chain=chain, kind=Kind.HISTORY, address=address, priority=30)
-            for address in addresses
-        ],
-        ignore_conflicts=True,
-    )
+    since = lookback.followed_since(chain, [address.pk for address in addresses])
+    jobs = [job for address in addresses for job in _pasts(chain, address.pk, since)]
+    BackfillJob.objects.bulk_create(jobs, ignore_conflicts=True)
+
+
+def _history(job: BackfillJob, nodes: Nodes) -> bool:
+    if job.to_block is not None:
+        past_of = lookback.look_back if job.token is None else coin_past.date_back
+        return past_of(job, nodes)
+    address_id = _address(job).pk
+    since = lookback.followed_since(job.chain, [address_id])
+    if not since:
+        raise NoTip("the address was not read yet")
+    BackfillJob.objects.bulk_create(_pasts(job.chain, address_id, since), ignore_conflicts=True)
+    return True
+
+
+def _pasts(
+    chain: Chain, address_id: int, followed: Mapping[int, tuple[int, int | None]]
+) -> Iterator[BackfillJob]:
+    """What an address held before is worth less than what others hold now. Of one that no node has
+    said anything of yet, it is seen later from when on it is followed."""
+    facts: dict[str, Any] = {"chain": chain, "kind": Kind.HISTORY, "address_id": address_id}
+    facts["priority"] = 30
+    if address_id not in followed:
+        yield BackfillJob(**facts)
+        return
+    since, coin_since = followed[address_id]
+    if since > 0:
+        kept = lookback.kept_since(chain, since)
+        yield BackfillJob(**facts, from_block=kept, to_block=since - 1)
+    if coin_since:
+        coin = native_of(chain)
+        yield BackfillJob(**facts, token=coin, from_block=0, to_block=coin_since - 1)
 
 
 def _address(job: BackfillJob) -> Address:
@@ -177,8 +204,9 @@ def _read(job: BackfillJob, nodes: Nodes) -> bool:
 
 
 def _tell(job: BackfillJob) -> None:
-    """A page waits for what became of a reading: it asks again when it hears of the address."""
-    if job.kind == Kind.READ and job.address is not None:
+    """A page waits for what became of a reading, or shows a past that has grown: it asks again when
+    it hears of the address."""
+    if job.kind in (Kind.READ, Kind.HISTORY) and job.address is not None:
         past.tell(job.chain, job.address)
 
 
@@ -203,7 +231,7 @@ def _client(chain: Chain, clients: dict[int, Nodes]) -> Nodes:
 
 def _finish(job: BackfillJob) -> None:
     job.state, job.done_at, job.leased_until = State.DONE, timezone.now(), None
-    job.save(update_fields=["state", "done_at", "leased_until", "error"])
+    job.save(update_fields=["state", "done_at", "leased_until", "error", "cursor"])
     _tell(job)
 
 
@@ -216,7 +244,7 @@ def _continue(job: BackfillJob) -> None:
 def _postpone(job: BackfillJob, reason: str) -> None:
     job.attempts -= 1
     job.error, job.leased_until = reason[:200], timezone.now() + timedelta(seconds=5)
-    job.save(update_fields=["attempts", "error", "leased_until"])
+    job.save(update_fields=["attempts", "error", "leased_until", "cursor"])
 
 
 def _fail(job: BackfillJob, reason: str) -> None:
@@ -225,7 +253,7 @@ def _fail(job: BackfillJob, reason: str) -> None:
         return
     pause = min(2**job.attempts * 2, LONGEST_PAUSE)
     job.error, job.leased_until = reason[:200], timezone.now() + timedelta(seconds=pause)
-    job.save(update_fields=["error", "leased_until"])
+    job.save(update_fields=["error", "leased_until", "cursor"])
 
 
 def _park(job: BackfillJob, reason: str) -> None:

@@ -6,7 +6,7 @@ tip, and the addresses that are followed, are still what they were when it was r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -209,8 +209,8 @@ def insert(
         miner=block.miner,
     )
     taking_part = _taking_part(only)
-    _insert_txs(row, [tx for tx in block.txs if taking_part(tx)])
-    _insert_transfers(row, [move for move in block.transfers if taking_part(move)], tokens)
+    insert_txs(row, [tx for tx in block.txs if taking_part(tx)])
+    insert_transfers(row, [move for move in block.transfers if taking_part(move)], tokens)
 
 
 def _taking_part(only: set[bytes] | None) -> Callable[[TxData | TransferData], bool]:
@@ -223,7 +223,7 @@ def _taking_part(only: set[bytes] | None) -> Callable[[TxData | TransferData], b
 # placeholders do.
 
 
-def _insert_txs(block: Block, txs: Sequence[TxData]) -> None:
+def insert_txs(block: Block, txs: Sequence[TxData]) -> None:
     if not txs:
         return
     sql = """
@@ -231,6 +231,7 @@ def _insert_txs(block: Block, txs: Sequence[TxData]) -> None:
             idx, hash, sender, recipient, value, nonce, fee, ok)
         SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::bytea[], %s::bytea[], %s::bytea[],
             %s::numeric[], %s::bigint[], %s::numeric[], %s::bool[])
+        ON CONFLICT (block_id, idx) DO NOTHING
     """
     columns: list[list[Any]] = [
         [tx.idx for tx in txs],
@@ -246,8 +247,8 @@ def _insert_txs(block: Block, txs: Sequence[TxData]) -> None:
         cursor.execute(sql, [block.chain_id, block.pk, block.number, *columns])
 
 
-def _insert_transfers(
-    block: Block, transfers: Sequence[TransferData], tokens: dict[bytes, Token]
+def insert_transfers(
+    block: Block, transfers: Sequence[TransferData], tokens: Mapping[bytes, Token]
 ) -> None:
     if not transfers:
         return
@@ -256,6 +257,7 @@ def _insert_transfers(
             log_index, token_id, sender, recipient, value, tx_hash)
         SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::bigint[], %s::bytea[], %s::bytea[],
             %s::numeric[], %s::bytea[])
+        ON CONFLICT (block_id, log_index) DO NOTHING
     """
     columns: list[list[Any]] = [
         [transfer.log_index for transfer in transfers],

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import accumulate
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 
-from balances.constants import NATIVE
+from balances.constants import HISTORY_KEPT, NATIVE
 from balances.models import (
     Address,
     BackfillJob,
@@ -26,66 +26,125 @@ from balances.models import (
     Token,
     Transfer,
 )
-from balances.services import cells, seeding
+from balances.services import cells, keepsakes, seeding
 from balances.services.cells import Cell, Place, Reading
 from balances.services.past import hash_of
 from balances.services.tokens import tokens_of
+from foundation.evm import blocks as wire
 from foundation.evm import logs
+from foundation.evm.logs import LoggedTransfer
+from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
+from foundation.evm.quantities import quantity, written
 
 TOLD = BalancePoint.Source.TRANSFER
 # Blocks whose transfers are asked for at a time, and seconds between looks at what else is due.
 WINDOW = 2_000
 SLICE = 5.0
+# Transfers that are kept of the time before an address was followed.
+MOST_TRANSFERS = 10_000
+SIDES = ("sender", "recipient")
 # Block to what it added, by contract.
 Moves = dict[bytes, dict[int, int]]
 
 
 def look_back(job: BackfillJob, nodes: Nodes) -> bool:
-    """Follow the address's transfers a slice further back; true when block 0 is reached.
+    """Follow the address's transfers a slice further back, and keep them; true when ``from_block``
+    is reached, or a block before which the address did nothing.
 
     Raises ``NoTip`` while the address itself was not read yet, and ``NodeError``.
     """
     assert job.address is not None
+    lowest = job.from_block or 0
     until = time.monotonic() + SLICE
     while time.monotonic() < until:
         top = _top(job)
-        if top < 0:
+        if top < lowest:
             return True
-        first = max(top - WINDOW + 1, 0)
-        _look_back(job.chain, job.address, first, top, nodes)
+        if _is_spent(job):
+            job.error = "busy_address"
+            return True
+        first = max(top - WINDOW + 1, lowest)
+        _look_back(job, job.address, first, top, nodes)
         job.cursor = first
-    return job.cursor == 0
+        if _began_after(job.chain, job.address, first, nodes):
+            return True
+    return job.cursor == lowest
+
+
+def followed_since(chain: Chain, addresses: Collection[int]) -> dict[int, tuple[int, int | None]]:
+    """For each address the block from which on all were applied with it, and the same of the coin
+    if that was read."""
+    coin = Min("from_block", filter=Q(token__contract=NATIVE))
+    runs = _runs().filter(address__in=addresses, token__chain=chain).order_by()
+    rows = runs.values("address").annotate(since=Min("from_block"), coin=coin)
+    return {row["address"]: (row["since"], row["coin"]) for row in rows}
+
+
+def kept_since(chain: Chain, head: int) -> int:
+    """The first block whose transfers are worth keeping."""
+    return max(head - int(HISTORY_KEPT.total_seconds() * 1000) // chain.block_time_ms, 0)
+
+
+def _is_spent(job: BackfillJob) -> bool:
+    """An exchange's address has more transfers than anybody reads."""
+    assert job.address is not None
+    raw = bytes(job.address.raw)
+    older = Transfer.objects.filter(chain=job.chain, block_number__lte=job.to_block)
+    sides = (older.filter(**{side: raw})[:MOST_TRANSFERS] for side in SIDES)
+    return sum(rows.count() for rows in sides) >= MOST_TRANSFERS
+
+
+def _began_after(chain: Chain, address: Address, first: int, nodes: Nodes) -> bool:
+    """Whether the address held nothing at ``first`` and had sent nothing: an earlier transfer would
+    have left something. Only a node that keeps old states can say so."""
+    runs = _runs().filter(address=address, token__chain=chain).exclude(token__contract=NATIVE)
+    lowest = runs.values("token").annotate(lowest=Min("from_block"))
+    if lowest.exclude(lowest=first).exists():
+        return False
+    held = BalancePoint.objects.filter(chain=chain, address=address, block_number=first)
+    if held.exclude(token__contract=NATIVE).exclude(value=0).exists():
+        return False
+    asked = [written(bytes(address.raw)), hex(first)]
+    try:
+        answers = nodes.batch(
+            [("eth_getBalance", asked), ("eth_getTransactionCount", asked)],
+            needs=f"archive:{first}",
+        )
+    except NodeError:
+        return False
+    return not any(isinstance(answer, NodeError) or quantity(answer) for answer in answers)
 
 
 def _top(job: BackfillJob) -> int:
     """The highest block that is still to be looked at."""
     if job.cursor is not None:
         return job.cursor - 1
-    since = _followed_since(job.chain, job.address_id)
-    if since is None:
+    if job.to_block is None:
         raise seeding.NoTip("the address was not read yet")
-    return since - 1
+    return job.to_block
 
 
-def _followed_since(chain: Chain, address_id: int | None) -> int | None:
-    """A block from which on every block was applied with the address."""
-    runs = _runs().filter(address=address_id, token__chain=chain).order_by("from_block")
-    return runs.values_list("from_block", flat=True).first()
-
-
-def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Nodes) -> None:
-    raw = bytes(address.raw)
+def _look_back(job: BackfillJob, address: Address, first: int, top: int, nodes: Nodes) -> None:
+    chain, raw = job.chain, bytes(address.raw)
+    assert job.to_block is not None
+    since = job.to_block + 1
     # A value is of the end of its block: to know what was before the lowest one, its own block's
     # transfers are needed too.
-    moves, hashes = _moves(nodes, raw, first, top + 1)
+    logged = list(logs.transfer_logs(nodes, raw, first, top + 1))
+    moves, hashes = _moves(logged, raw)
     known = tokens_of(chain, moves.keys())
+    old = [found for found in logged if found.block_number <= top]
+    outlines = wire.fetch_outlines(
+        nodes, keepsakes.missing(chain, [found.block_hash for found in old])
+    )
     _read_new(chain, address, known.values(), nodes)
     if first not in hashes:
         hashes[first] = hash_of(nodes, first)
     with transaction.atomic():
         Chain.objects.select_for_update(no_key=True).get(pk=chain.pk)
-        for run in _lowest_runs(chain, address, top):
+        keepsakes.keep_transfers(chain, outlines, old, known)
+        for run in _lowest_runs(chain, address, top, since):
             contract = bytes(run.token.contract)
             cell = Cell(address.pk, run.token_id, raw, contract, run.token.bugged_events)
             told = dict(moves.get(contract, {}))
@@ -94,11 +153,11 @@ def _look_back(chain: Chain, address: Address, first: int, top: int, nodes: Node
             _lengthen(chain, cell, run, first, told, hashes)
 
 
-def _moves(nodes: Nodes, raw: bytes, first: int, last: int) -> tuple[Moves, dict[int, bytes]]:
+def _moves(logged: Iterable[LoggedTransfer], raw: bytes) -> tuple[Moves, dict[int, bytes]]:
     """And the hashes of the blocks with transfers, by number."""
     moves: Moves = defaultdict(lambda: defaultdict(int))
     hashes = {}
-    for found in logs.transfer_logs(nodes, raw, first, last):
+    for found in logged:
         transfer = found.transfer
         sign = (transfer.recipient == raw) - (transfer.sender == raw)
         moves[transfer.contract][found.block_number] += transfer.value * sign
@@ -134,7 +193,7 @@ def _runs() -> QuerySet[Coverage]:
     return Coverage.objects.filter(Q(to_block=None) | Q(to_block__gt=F("from_block")))
 
 
-def _lowest_runs(chain: Chain, address: Address, top: int) -> list[Coverage]:
+def _lowest_runs(chain: Chain, address: Address, top: int, since: int) -> list[Coverage]:
     """For each token the lowest run of points, if nothing can have happened between it and ``top``.
 
     A token that was first read later than its address had not moved before: its transfers are kept
@@ -150,17 +209,17 @@ def _lowest_runs(chain: Chain, address: Address, top: int) -> list[Coverage]:
         .distinct("token")
     )
     raw = bytes(address.raw)
-    return [run for run in rows if run.from_block > top and _is_quiet(chain, raw, run, top + 1)]
+    above = [run for run in rows if run.from_block > top]
+    return [run for run in above if _is_quiet(chain, raw, run, top + 1, since)]
 
 
-def _is_quiet(chain: Chain, raw: bytes, run: Coverage, first: int) -> bool:
+def _is_quiet(chain: Chain, raw: bytes, run: Coverage, first: int, since: int) -> bool:
     if run.from_block == first:
         return True
     took_part = Q(sender=raw) | Q(recipient=raw)
     between = Q(block_number__gte=first, block_number__lt=run.from_block)
     if Transfer.objects.filter(took_part, between, token=run.token_id).exists():
         return False
-    since = _followed_since(chain, run.address_id)
     spans = ChainSpan.objects.filter(chain=chain, from_block__lte=since)
     return spans.filter(to_block__gte=run.from_block).exists()
 

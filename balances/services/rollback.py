@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from balances.models import BackfillJob, Block, Chain, ReorgEvent
+from balances.models import BackfillJob, Block, Chain, ChainSpan, ReorgEvent
 from balances.services import publishing
 from balances.services.blocks import end_everything
 
@@ -138,8 +138,10 @@ def _cut(chain: Chain, number: int) -> None:
 
 
 def _move_back(chain: Chain, number: int) -> None:
-    """The tip is the highest block that is left; a hole may lie between it and the fork."""
-    tip = Block.objects.filter(chain=chain, number__lte=number).order_by("-number").first()
+    """The tip is the highest block that is left of those that were applied, not of those that were
+    kept for an address's past. A hole may lie between it and the fork."""
+    span = ChainSpan.objects.filter(chain=chain).order_by("-to_block").first()
+    tip = Block.objects.filter(chain=chain, number=span.to_block).first() if span else None
     chain.epoch += 1
     chain.head_number = tip.number if tip else None
     chain.head_hash = bytes(tip.hash) if tip else None

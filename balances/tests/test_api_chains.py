@@ -166,6 +166,7 @@ def test_a_token_narrows_to_what_moved_it(client, chain):
 def test_older_activity_is_nobodys_business_here_since_it_would_tell_who_is_followed(client):
     chain = ledger.make_chain()
     ledger.make_blocks(chain, [1, 2, KEPT_BLOCKS + 1])
+    ledger.span(chain, 1, 2)
     ledger.make_tx(chain, 1, 1, 2, value=1)
     ledger.make_tx(chain, 2, 1, 2, value=2)
     assert values(get(client, "transactions", address=ledger.text(1))) == [2]
@@ -219,3 +220,13 @@ def test_reading_costs_the_same_however_much_there_is(client, chain, django_asse
     for path, queries in (("chains", 1), ("blocks", 2), ("transactions", 2)):
         with django_assert_num_queries(queries):
             assert get(client, path).status_code == 200
+
+
+def test_blocks_kept_for_an_address_are_in_no_list_for_everybody(client):
+    chain = ledger.make_chain()
+    ledger.make_blocks(chain, [3, 8, 9])
+    ledger.span(chain, 8, 9)
+    ledger.make_tx(chain, 3, 1, 2, value=1)
+    assert numbers(get(client, "blocks")) == [9, 8]
+    assert numbers(get(client, "blocks", after=2)) == [9, 8]
+    assert values(get(client, "transactions")) == []

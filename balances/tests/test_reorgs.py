@@ -267,6 +267,46 @@ def test_a_filled_hole_makes_one_run_of_two(simulated, catch_up, monkeypatch):
     assert wrong_values(simulated) == []
 
 
+def test_a_hole_that_nobody_traced_leaves_the_coin_unknown_where_it_was_sure_before(
+    simulated, catch_up, monkeypatch
+):
+    monkeypatch.setattr("balances.services.catching_up.DEEP_GAP", 5)
+    # As a follower with traces leaves it.
+    Coverage.objects.update(complete=True)
+    simulated.mine(10)
+    settle(catch_up)
+    Coverage.objects.update(complete=True)
+    holes.fill(BackfillJob.objects.get(kind="blocks"), NODES)
+    coins = Coverage.objects.filter(token__contract=NATIVE)
+    others = Coverage.objects.exclude(token__contract=NATIVE)
+    assert set(coins.values_list("from_block", "to_block")) == {(1, 1), (11, None)}
+    assert set(others.values_list("from_block", "to_block")) == {(1, None)}
+
+
+def test_what_a_hole_lacks_is_remembered_though_its_job_was_interrupted(
+    simulated, catch_up, monkeypatch
+):
+    monkeypatch.setattr("balances.services.catching_up.DEEP_GAP", 5)
+    simulated.mine(10)
+    settle(catch_up)
+    job = BackfillJob.objects.get(kind="blocks")
+    read = cells.read
+    with monkeypatch.context() as patched:
+        patched.setattr(cells, "read", without_values)
+        patched.setattr(holes, "SLICE", 0.0001)
+        while not BackfillJob.objects.get(pk=job.pk).lacks:
+            assert not holes.fill(job, NODES)
+    assert cells.read is read
+    # Another process goes on with what the row says.
+    assert holes.fill(BackfillJob.objects.get(pk=job.pk), NODES)
+    assert Coverage.objects.filter(from_block=11).exists()
+    assert wrong_values(simulated) == []
+
+
+def without_values(nodes, name, asked, **options):
+    return [cells.Reading(cell, None) for cell in asked]
+
+
 def test_a_reorg_right_after_a_new_beginning_goes_back_to_before_the_hole(
     simulated, catch_up, monkeypatch
 ):

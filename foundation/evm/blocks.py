@@ -29,6 +29,21 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """A block without what it holds; the units of ``BlockData``."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    ts: int
+    gas_used: int
+    gas_limit: int
+    base_fee: int | None
+    miner: bytes
+    tx_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TxData:
     """Wei throughout. ``fee`` and ``ok`` are None where no receipt was read; ``recipient`` is None
     where a contract is made."""
@@ -87,6 +102,37 @@ def fetch_header(nodes: Nodes, number: int) -> Header | None:
     if header.number != number:
         raise NodeError("bad_answer", "another block than asked for")
     return header
+
+
+def fetch_outlines(nodes: Nodes, hashes: Sequence[bytes]) -> list[Outline]:
+    """One for each hash, in order. Raises ``NodeError``, of kind ``orphan`` for an unknown one."""
+    answers = nodes.batch([("eth_getBlockByHash", [written(name), False]) for name in hashes])
+    return [_outline(answer, name) for answer, name in zip(answers, hashes, strict=True)]
+
+
+def _outline(block: Any, name: bytes) -> Outline:
+    if isinstance(block, NodeError):
+        raise block
+    if block is None:
+        raise NodeError("orphan", "the block is not known")
+    header = header_of(block)
+    if header.hash != name:
+        raise NodeError("bad_answer", "another block than asked for")
+    try:
+        base_fee = block.get("baseFeePerGas")
+        return Outline(
+            number=header.number,
+            hash=header.hash,
+            parent_hash=header.parent_hash,
+            ts=header.ts,
+            gas_used=counted(block["gasUsed"]),
+            gas_limit=counted(block["gasLimit"]),
+            base_fee=None if base_fee is None else counted(base_fee),
+            miner=address(block["miner"]),
+            tx_count=len(block["transactions"]),
+        )
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise NodeError("bad_answer", "no block") from problem
 
 
 def fetch_block(nodes: Nodes, block_hash: bytes, *, receipts: bool = False) -> BlockData | None:

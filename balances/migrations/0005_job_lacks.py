@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("balances", "0004_watch_without_notify")]
+
+    operations = [
+        migrations.AddField(
+            model_name="backfilljob",
+            name="lacks",
+            field=models.CharField(blank=True, db_default="", default="", max_length=6),
+        )
+    ]
