@@ -15,6 +15,7 @@ from benchmarks import (
     build,
     chain,
     chain_follow,
+    chain_pages,
     desk,
     page,
     report,
@@ -144,6 +145,14 @@ def follow(run: Run) -> None:
     run.found.verdicts += chain_follow.verdicts(row)
 
 
+def read_past(run: Run) -> None:
+    points = chain_pages.POINTS // 10 if run.options.quick else chain_pages.POINTS
+    rows = chain_pages.measure(run.database, points=points)
+    chain_pages.show(rows)
+    run.keep("Reading a long history", rows)
+    run.found.verdicts += chain_pages.verdicts(rows)
+
+
 SECTIONS: dict[str, Callable[[Run], None]] = {
     "push": push,
     "slow": slow,
@@ -155,6 +164,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "wallet": sign_in,
     "chain": read_chain,
     "follow": follow,
+    "past": read_past,
 }
 
 
