@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("balances", "0004_watch_without_notify")]
+    dependencies = [("balances", "0005_keeps")]
 
     operations = [
         migrations.AddField(
