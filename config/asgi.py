@@ -63,9 +63,11 @@ FAST_LANE: dict[str, FastLane] = {
     "/api/v1/rates": FastLane(rates.rates, rates.takes, "rates"),
 }
 # By how a path begins: what follows names something that only the lane can judge.
-FAST_PREFIXES: dict[str, FastLane] = dict.fromkeys(
-    events.PREFIXES, FastLane(events.put_event, events.takes, "event_put")
-)
+VERDICT = FastLane(events.get_verdict, events.takes_question, "verdict")
+FAST_PREFIXES: dict[str, FastLane] = {
+    **dict.fromkeys(events.PREFIXES, FastLane(events.put_event, events.takes, "event_put")),
+    **dict.fromkeys(events.VERDICT_PREFIXES, VERDICT),
+}
 
 WEBSOCKETS: dict[str, Application] = {
     "/ws/live": OwnOrigins(with_tokens(LiveConsumer.as_asgi())),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
+from functools import cache
+from typing import Any
 
 from django.conf import settings
+from rest_framework.throttling import AnonRateThrottle
 
 from live.scopes import Scope, header
 
@@ -54,6 +57,34 @@ class Allowance:
             return False
         self.left -= 1
         return True
+
+
+class Window:
+    """How often each address came in the running period, after which all is forgotten."""
+
+    def __init__(self) -> None:
+        self.ends = 0.0
+        self.came: Counter[str] = Counter()
+
+    def wait(self, address: str, now: float) -> int:
+        """Count one request; seconds to wait where it is one too many, else 0."""
+        allowed, period = allowance(_rate())
+        if now >= self.ends:
+            self.ends, self.came = now + period, Counter()
+        self.came[address] += 1
+        return 0 if self.came[address] <= allowed else int(self.ends - now) + 1
+
+
+def _rate() -> str:
+    rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    return str(rates["anon"])
+
+
+@cache
+def allowance(rate: str) -> tuple[int, int]:
+    """``"600/min"`` as requests and seconds, as DRF reads it."""
+    requests, seconds = AnonRateThrottle().parse_rate(rate)
+    return int(requests or 0), int(seconds or 1)
 
 
 def client_address(scope: Scope) -> str:

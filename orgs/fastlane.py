@@ -1,8 +1,8 @@
-"""Single-event ``PUT`` without Django: parse, wait for the group's commit, answer.
+"""Single events and verdicts without Django: parse, wait for the group's answer, pass it on.
 
 Only open doors are taken: whose key a request carries is for Django to say, as is everything that
-is no such ``PUT``. Refusals are the services' own. No limit by address holds here, since one
-sender's thousand events are the ordinary case; the queue's bound does.
+is no such request. Refusals are the services' own. No limit by address holds for events, since one
+sender's thousand events are the ordinary case; the queue's bound does. Verdicts have the API's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from functools import cache
 from typing import Any, Final
 
@@ -17,16 +18,23 @@ import prometheus_client
 from django.conf import settings
 from django.utils import timezone
 
-from foundation.errors import QuaysideError
+from foundation.conditional import ALWAYS_ASK
+from foundation.errors import QuaysideError, RateLimited
+from live.limits import Window, client_address
 from live.scopes import Scope, arrived_securely, header
 from orgs.constants import KINDS
 from orgs.services import singles
+from orgs.services.domains import normalise
+from orgs.services.gathered_reads import GatheredReads
 from orgs.services.group_commit import GroupCommit
 
 DOOR: Final = "events"
 ADDRESS: Final = re.compile(rf"(?:/v1)?/events/([^/]+)/({'|'.join(KINDS)})")
 # Where this door may stand; ``takes`` looks at the rest of the address.
 PREFIXES: Final = ("/v1/events/", "/events/")
+QUESTION: Final = re.compile(r"(?:/v1/domain|/domains)/([^/]+)")
+VERDICT_PREFIXES: Final = ("/v1/domain/", "/domains/")
+PLAIN: Final = (None, "", "*/*", "application/json")
 REQUESTS: Final = prometheus_client.Counter(
     "quayside_event_puts_total", "Single events answered without Django", ["status"]
 )
@@ -38,7 +46,19 @@ NO_CONTENT: Final = {
 }
 EMPTY: Final = {"type": "http.response.body", "body": b""}
 
+VERDICTS: Final = prometheus_client.Counter(
+    "quayside_verdicts_total", "Verdicts told without Django", ["status"]
+)
+ANSWERED: Final = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", ALWAYS_ASK.encode()),
+    (b"vary", b"Accept"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+window = Window()
 _group: GroupCommit | None = None
+_reads: GatheredReads | None = None
 
 
 def takes(scope: Scope) -> bool:
@@ -62,7 +82,7 @@ async def put_event(scope: Scope, receive: Any, send: Any) -> None:
     except QuaysideError as refused:
         await _refuse(refused, send)
         return
-    _counter(204).inc()
+    _counter(REQUESTS, 204).inc()
     await send(NO_CONTENT)
     await send(EMPTY)
 
@@ -75,15 +95,61 @@ def group() -> GroupCommit:
     return _group
 
 
+def takes_question(scope: Scope) -> bool:
+    """Whether the door of verdicts answers; if not, Django does."""
+    return (
+        scope["method"] == "GET"
+        and not scope["query_string"]
+        and header(scope, b"authorization") is None
+        and header(scope, b"accept") in PLAIN
+        and QUESTION.fullmatch(scope["path"]) is not None
+        and arrived_securely(scope)
+    )
+
+
+async def get_verdict(scope: Scope, receive: Any, send: Any) -> None:
+    """Answer a request that ``takes_question`` accepted."""
+    address = QUESTION.fullmatch(scope["path"])
+    assert address is not None, "takes_question() has matched it"
+    try:
+        if wait := window.wait(client_address(scope), time.monotonic()):
+            raise RateLimited(_throttled(wait), retry_after=wait)
+        verdict = await reads().verdict_of(normalise(address[1]))
+    except QuaysideError as refused:
+        await _refuse(refused, send, VERDICTS)
+        return
+    _counter(VERDICTS, 200).inc()
+    body = b'"%s"' % verdict.encode()
+    headers = [*ANSWERED, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _throttled(wait: int) -> str:
+    """As the views say it."""
+    return f"Request was throttled. Expected available in {wait} second{'' if wait == 1 else 's'}."
+
+
+def reads() -> GatheredReads:
+    """Those of the running loop."""
+    global _reads
+    if _reads is None or _reads.loop is not asyncio.get_running_loop():
+        _reads = GatheredReads()
+    return _reads
+
+
 async def stop() -> None:
-    """Commit what waits; after the last request."""
-    global _group
-    ending, _group = _group, None
-    if ending is not None:
-        await ending.stop()
+    """Commit and answer what waits; after the last request."""
+    global _group, _reads
+    for ending in (_group, _reads):
+        if ending is not None:
+            await ending.stop()
+    _group = _reads = None
 
 
-async def _refuse(refused: QuaysideError, send: Any) -> None:
+async def _refuse(
+    refused: QuaysideError, send: Any, counted: prometheus_client.Counter = REQUESTS
+) -> None:
     body = json.dumps(refused.envelope()).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -92,11 +158,11 @@ async def _refuse(refused: QuaysideError, send: Any) -> None:
     ]
     if refused.retry_after is not None:
         headers.append((b"retry-after", b"%d" % refused.retry_after))
-    _counter(refused.status).inc()
+    _counter(counted, refused.status).inc()
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 @cache
-def _counter(status: int) -> prometheus_client.Counter:
-    return REQUESTS.labels(status)
+def _counter(counted: prometheus_client.Counter, status: int) -> prometheus_client.Counter:
+    return counted.labels(status)

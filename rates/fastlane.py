@@ -10,20 +10,17 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import prometheus_client
-from django.conf import settings
-from rest_framework.throttling import AnonRateThrottle
 
 from foundation.conditional import ALWAYS_ASK, matches
 from foundation.errors import RateLimited, envelope
 from live import hub
-from live.limits import client_address
+from live.limits import Window, client_address
 from live.messages import Message
 from live.scopes import Scope, arrived_securely, header
 from rates.constants import TOPIC
@@ -42,22 +39,6 @@ SHARED: Final[Headers] = [
     (b"cache-control", ALWAYS_ASK.encode()),
     (b"x-content-type-options", b"nosniff"),
 ]
-
-
-class Window:
-    """How often each address came in the running period, after which all is forgotten."""
-
-    def __init__(self) -> None:
-        self.ends = 0.0
-        self.came: Counter[str] = Counter()
-
-    def wait(self, address: str, now: float) -> int:
-        """Count one request; seconds to wait where it is one too many, else 0."""
-        allowed, period = allowance(_rate())
-        if now >= self.ends:
-            self.ends, self.came = now + period, Counter()
-        self.came[address] += 1
-        return 0 if self.came[address] <= allowed else int(self.ends - now) + 1
 
 
 class Ready:
@@ -188,18 +169,6 @@ def _throttled(wait: int) -> bytes:
     plural = "" if wait == 1 else "s"
     text = f"Request was throttled. Expected available in {wait} second{plural}."
     return json.dumps(envelope(RateLimited.code, text), separators=(",", ":")).encode()
-
-
-def _rate() -> str:
-    rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
-    return str(rates["anon"])
-
-
-@cache
-def allowance(rate: str) -> tuple[int, int]:
-    """``"600/min"`` as requests and seconds, as DRF reads it."""
-    requests, seconds = AnonRateThrottle().parse_rate(rate)
-    return int(requests or 0), int(seconds or 1)
 
 
 @cache

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import prometheus_client
 import psycopg
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 
 from foundation.errors import QuaysideError, RateLimited, Unavailable
 from orgs.constants import MailKind
 from orgs.services import ingest
 from orgs.services.batches import Batch
+from orgs.services.own_connection import OwnConnection
 from orgs.services.singles import Single
 from orgs.services.statements import COUNTS, MAIL
 
@@ -32,9 +32,6 @@ MAX_WAITING: Final = 20_000
 # A commit that takes longer says that more would only wait longer.
 SLOW_SECONDS: Final = 1.0
 COMMIT_SECONDS: Final = 10.0
-CONNECT_SECONDS: Final = 3
-# A connection that rested so long is asked before it is trusted: the server may have gone.
-IDLE_SECONDS: Final = 1.0
 RETRY_AFTER: Final = 1
 # Events with ids in one statement, which locks their domains until it commits.
 MAX_KEYED: Final = 5_000
@@ -47,8 +44,6 @@ COMMITS: Final = prometheus_client.Histogram(
     "Time to commit a group of single events",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
-# What Django's options hold beside what libpq understands.
-NOT_LIBPQ: Final = ("cursor_factory", "context", "prepare_threshold", "pool")
 
 # Told instead of raised: a client that left retrieves no exception.
 Outcome = QuaysideError | None
@@ -66,8 +61,7 @@ class GroupCommit:
         self._began = 0.0
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._used = 0.0
+        self._own = OwnConnection()
         self._ending = False
 
     @property
@@ -95,7 +89,7 @@ class GroupCommit:
         if self._task is not None:
             self._arrived.set()
             await self._task
-        await self._disconnect()
+        await self._own.drop()
 
     def _is_slow(self) -> bool:
         return bool(self._began) and time.monotonic() - self._began > SLOW_SECONDS
@@ -131,7 +125,7 @@ class GroupCommit:
             outcome = None
         except (psycopg.Error, OSError, TimeoutError) as problem:
             logger.warning("a group of events failed", events=len(group), error=repr(problem))
-            await self._disconnect()
+            await self._own.drop()
         finally:
             COMMITS.observe(time.monotonic() - self._began)
             self._in_flight, self._began = 0, 0.0
@@ -143,7 +137,7 @@ class GroupCommit:
     async def _store(self, events: Sequence[Single], *, keyed: bool) -> None:
         statement, columns = keyed_columns(events) if keyed else plain_columns(events)
         for left in reversed(range(ingest.ATTEMPTS)):
-            connection = await self._connected()
+            connection = await self._own.ready()
             try:
                 cursor = await connection.execute(statement, columns)
                 row = await cursor.fetchone() if cursor.description else None
@@ -151,29 +145,10 @@ class GroupCommit:
             except psycopg.Error as problem:
                 if not left or not await _mend(problem):
                     raise
-        self._used = time.monotonic()
+        self._own.used = time.monotonic()
         accepted = row[0] if row else len(events)
         ingest.tell("mail", "accepted", accepted)
         ingest.tell("mail", "duplicate", len(events) - accepted)
-
-    async def _connected(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
-            try:
-                await self._connection.execute("SELECT 1")
-            except psycopg.Error:
-                await self._disconnect()
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                **connection_options(), autocommit=True, prepare_threshold=None
-            )
-            self._used = time.monotonic()
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        gone, self._connection = self._connection, None
-        if gone is not None:
-            with suppress(psycopg.Error, OSError):
-                await gone.close()
 
 
 def plain_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
@@ -195,13 +170,6 @@ def keyed_columns(events: Sequence[Single]) -> tuple[str, list[Any]]:
         batch.add_mail(event.event_id, event.ts.isoformat(), event.kind, event.domain)
     columns = [batch.mail_ids, batch.mail_times, batch.mail_kinds, batch.mail_domains]
     return MAIL, columns
-
-
-def connection_options() -> dict[str, Any]:
-    """What Django connects with, less what only Django understands."""
-    options = connections["default"].get_connection_params()
-    wanted = {name: value for name, value in options.items() if name not in NOT_LIBPQ}
-    return {"connect_timeout": CONNECT_SECONDS, **wanted}
 
 
 @sync_to_async

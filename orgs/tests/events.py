@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from typing import Final
 
 from django.utils import timezone
 
@@ -10,6 +12,9 @@ from accounts.models import User
 from orgs.models import KeyScope, Membership, Organisation, OrgRole
 from orgs.services import ids, ingest, keys
 from orgs.services.batches import Batch
+
+# With QUAYSIDE_SHOWS=full tests are of the size of the shows: minutes instead of seconds.
+IN_FULL: Final = os.environ.get("QUAYSIDE_SHOWS") == "full"
 
 
 def moment(**ago):

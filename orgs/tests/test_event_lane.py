@@ -25,7 +25,7 @@ from live import hub, topics
 from orgs import fastlane
 from orgs.constants import ACCEPTED_DAYS
 from orgs.models import MailDomain, MailEvent
-from orgs.services import group_commit, ids, partitions, singles
+from orgs.services import group_commit, ids, own_connection, partitions, singles
 from orgs.services.group_commit import GroupCommit
 from orgs.services.statements import COUNTS
 from orgs.tests.events import an_organisation
@@ -183,7 +183,8 @@ def test_the_lane_leaves_plain_http_to_django_where_that_redirects(settings):
 def test_prefixes_choose_the_lane_and_exact_paths_come_first():
     assert asgi.lane_for("/v1/events/a/delivered") is asgi.FAST_PREFIXES["/v1/events/"]
     assert asgi.lane_for("/api/v1/rates") is asgi.FAST_LANE["/api/v1/rates"]
-    assert asgi.lane_for("/v1/domain/a") is None
+    assert asgi.lane_for("/v1/domain/a") is asgi.FAST_PREFIXES["/v1/domain/"]
+    assert asgi.lane_for("/v1/domains/a") is None
 
 
 def test_a_crowd_at_once_is_counted_exactly(settings):
@@ -262,24 +263,24 @@ def test_a_commit_that_takes_too_long_refuses_the_next(monkeypatch):
 
 
 def test_a_lost_database_is_a_503_and_the_next_event_finds_it_again(monkeypatch):
-    options = group_commit.connection_options
+    options = own_connection.connection_options
     monkeypatch.setattr(
-        group_commit, "connection_options", lambda: {**options(), "port": 1, "host": "127.0.0.1"}
+        own_connection, "connection_options", lambda: {**options(), "port": 1, "host": "127.0.0.1"}
     )
 
     async def scenario(group):
         with pytest.raises(Unavailable) as lost:
             await group.count(single())
         assert (lost.value.status, lost.value.retry_after) == (503, 1)
-        monkeypatch.setattr(group_commit, "connection_options", options)
+        monkeypatch.setattr(own_connection, "connection_options", options)
         await group.count(single())
         # The server ends our session while we rest.
-        pid = group._connection.info.backend_pid
-        group._used = time.monotonic() - 60
+        pid = group._own.held.info.backend_pid
+        group._own.used = time.monotonic() - 60
         await asyncio.to_thread(end_session, pid)
         await group.count(single())
         # And while we are at work: told, and over with the next.
-        pid = group._connection.info.backend_pid
+        pid = group._own.held.info.backend_pid
         await asyncio.to_thread(end_session, pid)
         outcomes = [await count_all(group, [single()]) for _ in range(2)]
         assert isinstance(outcomes[0][0], Unavailable)

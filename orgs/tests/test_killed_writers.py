@@ -24,13 +24,15 @@ import pytest
 
 from demo import servers
 from orgs.services import ids
-from orgs.tests.events import mail
+from orgs.tests.events import IN_FULL, mail
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 90.0
-SENDERS, SINGLES, CALLS, CALL = 8, 120, 6, 100
-# Seconds between two kills.
-PAUSE = 0.4
+# In full they are 200,000 events: 8 senders of 1,000 singles and 24 calls of 1,000 each.
+SENDERS, SINGLES, CALLS, CALL = (8, 1_000, 24, 1_000) if IN_FULL else (8, 120, 6, 100)
+DEADLINE = 600.0 if IN_FULL else 90.0
+# Seconds between two kills, of which there are so many of each.
+PAUSE = 2.0 if IN_FULL else 0.4
+KILLS = 4 if IN_FULL else 2
 
 
 class Machine:
@@ -181,7 +183,7 @@ async def send(machine, singles, calls, plain):
 
 def disturb(machine, ended):
     """Kill one, then the other, as long as there is load; let both live in the end."""
-    for name in ["web", "postgres", "web", "postgres"]:
+    for name in ["web", "postgres"] * KILLS:
         if ended.wait(PAUSE):
             return
         machine.kill(name)

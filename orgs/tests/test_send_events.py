@@ -11,7 +11,7 @@ from django.db import connection
 
 from orgs.management.mail_stream import MOST_EVENTS, events
 from orgs.models import MailDomain
-from orgs.tests.events import an_organisation
+from orgs.tests.events import IN_FULL, an_organisation
 from orgs.tests.test_event_lane import web_process
 
 
@@ -27,7 +27,7 @@ def test_what_is_sent_is_what_the_server_counts(bulk):
     _, secret = an_organisation()
     # One by one goes through the open door, which takes no credential.
     options = {"bulk": bulk, "token": secret} if bulk else {}
-    count = 4_000 if bulk else 600
+    count = 10_000 if IN_FULL else 4_000 if bulk else 600
     with web_process() as client:
         told = send(client, count=count, **options)
     assert f"Counted by the server: {count:,} of {count:,}" in told

@@ -21,7 +21,7 @@ from django.db import connections
 from foundation.conditional import matches
 from foundation.errors import RateLimited, envelope
 from live import hub
-from live.limits import client_address
+from live.limits import Window, client_address
 from live.scopes import Scope, arrived_securely
 from live.wires import WHOLE
 from rates import fastlane as lane
@@ -45,7 +45,7 @@ EMPTY: Final = {"type": "http.response.body", "body": b""}
 LIMIT: Final = re.compile(rb"[1-9][0-9]{0,2}")
 CONTENT_TYPES: Final = {"json": b"application/json", "csv": b"text/csv; charset=utf-8"}
 
-window = lane.Window()
+window = Window()
 _asked: dict[tuple[str, bytes, str], Asked | None] = {}
 _answers: dict[tuple[Asked, bool], Answer] = {}
 _answers_of = (0, 0)  # the version and the second that they are of
