@@ -28,6 +28,7 @@ from config import task_metrics
 from foundation import tallies, valkey
 from foundation.models import OutgoingMail
 from orgs.services import board as orgs_board
+from rates.coins.constants import KEY_CALLS
 from rates.coins.services import health as coins_health
 from rates.constants import KEY_FEED, LIVE
 from rates.services import board
@@ -104,13 +105,14 @@ class TaskCollector(Collector):
 
 
 class DatabaseCollector(Collector):
-    """What stands in tables: chains, sources of coins, boards of organisations, waiting mail."""
+    """What stands in tables: chains, sources of coins, boards, calls of webhooks, mail."""
 
     def collect(self) -> Iterable[Metric]:
         yield from _read("chains", _chains)
         yield from _read("jobs", _jobs)
         yield from _read("coin sources", _coins)
         yield from _read("boards", _boards)
+        yield from _read("webhooks", _webhooks)
         yield from _read("mail", _mail)
 
     def describe(self) -> Iterable[Metric]:
@@ -204,6 +206,24 @@ def _mail() -> Iterator[Metric]:
     yield _gauge("quayside_mail_waiting", "Mails that no server has taken", found["waiting"])
     oldest = 0.0 if found["first"] is None else (timezone.now() - found["first"]).total_seconds()
     yield _gauge("quayside_mail_oldest_age_seconds", "How long the oldest waits", oldest)
+
+
+def _webhooks() -> Iterator[Metric]:
+    count, oldest = coins_health.waiting_calls(timezone.now())
+    yield _gauge("quayside_webhook_calls_waiting", "Calls that are still to be made", count)
+    yield _gauge("quayside_webhook_oldest_age_seconds", "How long the oldest waits", oldest)
+    calls = CounterMetricFamily("quayside_webhook_calls", "Calls that ended", labels=["outcome"])
+    for outcome, number in _calls().items():
+        calls.add_metric([outcome], number)
+    yield calls
+
+
+def _calls() -> dict[str, int]:
+    try:
+        counted = cast("dict[bytes, bytes]", valkey.client().hgetall(KEY_CALLS))
+    except RedisError:
+        return {}
+    return {outcome.decode(): int(number) for outcome, number in counted.items()}
 
 
 def _labelled(name: str, text: str, labels: list[str]) -> GaugeMetricFamily:

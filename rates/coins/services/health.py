@@ -7,11 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Count, Min
+
 from foundation.errors import Unavailable
 from rates.coins.services import board, refresh
 from rates.coins.services.coin_list import Row
 from rates.coins.sources.listing import Listing
-from rates.models import CoinSourceState
+from rates.models import CoinSourceState, WebhookDelivery
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,14 @@ def sources(now: datetime) -> list[Health]:
     """Every source, by name."""
     states = CoinSourceState.objects.select_related("source").order_by("source__name")
     return [_health(state, now) for state in states]
+
+
+def waiting_calls(now: datetime) -> tuple[int, float]:
+    """How many calls of webhooks wait, and for how many seconds the oldest one has."""
+    waiting = WebhookDelivery.objects.waiting()
+    found = waiting.aggregate(count=Count("pk"), oldest=Min("created_at"))
+    oldest = found["oldest"]
+    return found["count"], 0.0 if oldest is None else (now - oldest).total_seconds()
 
 
 def listed(name: str) -> list[Row]:

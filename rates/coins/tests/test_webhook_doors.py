@@ -9,6 +9,8 @@ from django.urls import reverse
 from accounts.models import Scope
 from accounts.services import deletion, export, tokens
 from accounts.tests.people import make_user
+from foundation import valkey
+from rates.coins import constants as c
 from rates.coins.services import webhook_delivery, webhooks
 from rates.coins.tests.market import put
 from rates.models import Webhook, WebhookDelivery
@@ -168,6 +170,18 @@ def test_webhooks_go_with_the_account_and_into_its_export(ann, hook):
     assert "secret" not in given
     deletion.close(ann)
     assert not Webhook.objects.exists()
+
+
+def test_metrics_tell_how_calling_goes(hook):
+    # Counted in Valkey, where other tests have been.
+    valkey.client().delete(c.KEY_CALLS)
+    put("A")
+    before = Client().get("/metrics").content.decode()
+    assert "quayside_webhook_calls_waiting 1.0" in before
+    webhook_delivery.deliver_due()
+    after = Client().get("/metrics").content.decode()
+    assert "quayside_webhook_calls_waiting 0.0" in after
+    assert 'quayside_webhook_calls_total{outcome="delivered"} 1.0' in after
 
 
 # --- Pages ----------------------------------------------------------------------------------------
