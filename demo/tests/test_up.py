@@ -7,99 +7,23 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 
 import httpx
-import psutil
 import psycopg
 import pytest
 import redis
 
 from demo import servers
-from demo.home import BASE_DIR, Home
+from demo.desk import Desk
+from demo.home import BASE_DIR
 from demo.leftovers import RUN_MARKER
 
 pytestmark = pytest.mark.xdist_group("up")
-DEADLINE = 120.0
 PROCESSES = {
     *("postgres", "valkey", "simulators", "anvil", "traffic"),
     *("web", "worker", "backfill", "beat", "feed", "chain", "supervisor"),
 }
-
-
-class Desk:
-    """`make up` without make, in a folder of its own."""
-
-    def __init__(self, root):
-        self.home = Home(root)
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.environment = {
-            **kept,
-            "QUAYSIDE_DEMO": "1",
-            "QUAYSIDE_HOME": str(root),
-            "PORT": str(servers.free_port()),
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def run(self, *arguments):
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=BASE_DIR, env=self.environment, capture_output=True, text=True, check=False
-        )
-
-    def start(self):
-        prepared = self.run("-m", "demo.prepare")
-        assert prepared.returncode == 0, prepared.stderr
-        with (self.home.root / "up.log").open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
-                cwd=BASE_DIR,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-        self.until(lambda: "Ctrl-C stops everything" in self.log())
-
-    def log(self):
-        return (self.home.root / "up.log").read_text()
-
-    def state(self):
-        return json.loads(self.home.state_file.read_text())
-
-    def pid(self, name):
-        return self.state()["pids"].get(name)
-
-    def until(self, condition):
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < deadline, self.log()[-4000:]
-            assert not self.ended(), self.log()[-4000:]
-            time.sleep(0.05)
-
-    def ended(self):
-        return self.process is None or self.process.poll() is not None
-
-    def everybody(self):
-        """Who runs for this desk, by the marker of the environment or the folder."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                ours = process.environ()
-                marked = RUN_MARKER in ours and ours.get("QUAYSIDE_HOME") == str(self.home.root)
-                if marked or process.cwd().startswith(str(self.home.root)):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def kill(self):
-        if self.process is not None and not self.ended():
-            self.process.kill()
-            self.process.wait()
-        for process in self.everybody():
-            process.kill()
 
 
 @pytest.fixture(scope="module")
