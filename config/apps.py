@@ -8,4 +8,6 @@ class ConfigConfig(AppConfig):
     label = "quayside_config"
 
     def ready(self) -> None:
-        from config import checks  # noqa: F401
+        from config import checks, tracing  # noqa: F401
+
+        tracing.begin()

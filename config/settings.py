@@ -78,6 +78,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.tracing.trace_requests",
     "foundation.http_metrics.count_requests",
     "foundation.replica.follow_writers",
     "django.middleware.security.SecurityMiddleware",
@@ -568,6 +569,10 @@ LOG_FORMAT = env.str(
     default="console" if DEMO else "json",
     validate=validate.OneOf(["console", "json"]),
 )
+# Where spans go (a collector, without a path), which part of all traces, and where errors go.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="").rstrip("/")
+TRACES_SAMPLE_RATIO = env.float("TRACES_SAMPLE_RATIO", default=1.0)
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
 LOGGING = build_logging(format=LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))
 # One line when a request or a task has ended is enough.
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = (

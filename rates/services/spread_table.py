@@ -13,6 +13,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
+from opentelemetry import propagate
 from redis.exceptions import RedisError
 
 from foundation import valkey
@@ -50,6 +51,9 @@ def publish() -> bool:
     Nothing is lost then: the feed compares versions itself.
     """
     table = resolve()
+    # The feed applies it within the trace of whoever made the change.
+    if trace := _trace():
+        table["trace"] = trace
     notice = json.dumps({"t": "spreads", "v": table["version"]}, separators=(",", ":"))
     body = json.dumps(table, separators=(",", ":"), ensure_ascii=False)
     try:
@@ -61,6 +65,12 @@ def publish() -> bool:
         logger.warning("spreads not published", version=table["version"], error=str(problem))
         return False
     return bool(done)
+
+
+def _trace() -> dict[str, str]:
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier
 
 
 def applied(version: int) -> Applied:

@@ -17,6 +17,7 @@ from typing import Any
 import redis.asyncio
 import structlog
 from django.db import DatabaseError
+from opentelemetry import propagate, trace
 from redis.exceptions import RedisError
 
 from foundation.cancellation import cancel_and_wait
@@ -32,6 +33,7 @@ from rates.services.feed.outbox import LeaseLost, Outbox
 from rates.services.feed.table import Table
 
 logger = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
 
 BEAT_EVERY = 1.0
 WATCH_EVERY = 0.25
@@ -203,9 +205,12 @@ class Feed:
         if table == current or table.version < current.version:
             return
         before, dropped = set(self.board.symbols), set(current.pairs) - set(table.pairs)
-        self.board.load(table)
-        logger.info("spread table applied", version=table.version)
-        self._mark({*table.pairs, *dropped}, messages.PRIORITY)
+        made = propagate.extract(resolved.get("trace", {}))
+        with tracer.start_as_current_span("apply spreads", context=made) as span:
+            span.set_attribute("rates.version", table.version)
+            self.board.load(table)
+            logger.info("spread table applied", version=table.version)
+            self._mark({*table.pairs, *dropped}, messages.PRIORITY)
         if set(self.board.symbols) != before:
             await self.source.resubscribe(self.board.symbols)
 
