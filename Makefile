@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: help up test bench lint format reset requirements contracts browser pgbouncer promtool test-scaled
+.PHONY: chaos help up test bench lint format reset requirements contracts browser pgbouncer promtool test-scaled
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -32,6 +32,9 @@ test: $(INSTALLED)  ## Run every test, on servers of its own. ARGS= is passed to
 
 test-scaled: $(INSTALLED)  ## Run every test through PgBouncer and with a streaming replica
 	@QUAYSIDE_TEST_SERVERS=scaled $(MAKE) --no-print-directory test ARGS="--reuse-db $(ARGS)"
+
+chaos: $(INSTALLED)  ## Kill, freeze, cut and fill everything under load; print one table. ARGS= are options
+	@python -m tests.chaos $(ARGS)
 
 bench: $(INSTALLED)  ## Measure; print medians, percentiles and ratios
 	@python -m benchmarks $(ARGS)

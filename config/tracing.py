@@ -63,7 +63,7 @@ def export_to(exporter: SpanExporter) -> None:
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    CeleryInstrumentor().instrument()
+    CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call]
     connection_created.connect(_trace_statements)
 
 

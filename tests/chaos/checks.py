@@ -61,7 +61,7 @@ def spreads(desk: Desk, ledger: Ledger) -> Iterator[str]:
             " ON p.id = r.pair_id WHERE p.code = ANY(%s) GROUP BY 1",
             [list(PAIRS)],
         ).fetchall()
-    stored = dict(rows)
+    stored: dict[str, int] = dict(rows)
     quoted = httpx.get(f"{desk.state()['web']}/api/v1/rates", trust_env=False).json()["meta"]
     for pair in PAIRS:
         committed = ledger.versions[pair]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -38,15 +39,15 @@ class Fault(NamedTuple):
 
 def all_of(desk: Desk, disk: Path | None) -> Iterator[Fault]:
     for name in (*PROCESSES, *SERVERS):
-        yield Fault(f"kill -9 {name}", lambda name=name: killed(desk, name, signal.SIGKILL))
+        yield Fault(f"kill -9 {name}", partial(killed, desk, name, signal.SIGKILL))
     for name in ("web", "feed", "chain", "worker"):
-        yield Fault(f"stop {name}", lambda name=name: killed(desk, name, signal.SIGTERM))
+        yield Fault(f"stop {name}", partial(killed, desk, name, signal.SIGTERM))
     for name in ("feed", "chain", "worker", "beat", "anvil", "simulators", "valkey", "postgres"):
-        yield Fault(f"freeze {name}", lambda name=name: frozen(desk, name), 4)
+        yield Fault(f"freeze {name}", partial(frozen, desk, name), 4)
     for mode in ("close", "garbage", "silent", "maintenance", "burst"):
-        yield Fault(f"exchange: {mode}", lambda mode=mode: exchange(desk, mode), 4)
+        yield Fault(f"exchange: {mode}", partial(exchange, desk, mode), 4)
     for mode in ("500", "html", "slow", "200_error"):
-        yield Fault(f"coin sources: {mode}", lambda mode=mode: coin_sources(desk, mode), 4)
+        yield Fault(f"coin sources: {mode}", partial(coin_sources, desk, mode), 4)
     yield Fault("cut: sessions of PostgreSQL", lambda: sessions_cut(desk))
     yield Fault("cut: clients of Valkey", lambda: clients_cut(desk))
     yield Fault("empty Valkey", lambda: valkey_emptied(desk))
@@ -55,9 +56,7 @@ def all_of(desk: Desk, disk: Path | None) -> Iterator[Fault]:
     fake = next(Path("/").glob(FAKETIME.lstrip("/")), None)
     no_fake = "" if fake else "needs libfaketime: `apt-get install libfaketime`"
     for shift in ("+1h", "-1h"):
-        yield Fault(
-            f"feed's clock {shift}", lambda shift=shift: clock_jump(desk, fake, shift), 8, no_fake
-        )
+        yield Fault(f"feed's clock {shift}", partial(clock_jump, desk, fake, shift), 8, no_fake)
 
 
 @contextmanager

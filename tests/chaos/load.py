@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 import websockets
 from websockets.exceptions import WebSocketException
+from websockets.typing import Origin
 
 from orgs.services.ids import new_id
 
@@ -184,7 +185,9 @@ class Load:
         url = self.base.replace("http", "ws", 1) + "/ws/live"
         while True:
             try:
-                async with websockets.connect(url, origin=self.base, proxy=None, **PINGS) as socket:
+                async with websockets.connect(
+                    url, origin=Origin(self.base), proxy=None, **PINGS
+                ) as socket:
                     await socket.send(json.dumps({"op": "subscribe", "topic": "rates:live"}))
                     async for raw in socket:
                         frame = json.loads(raw)
