@@ -25,7 +25,7 @@ from orgs.services.windows import window
 
 logger = structlog.get_logger(__name__)
 
-# With nobody to count, pages write no more than this: about 20 MB.
+# With nobody to count, pages write no more rows than this.
 MAX_WAITING: Final = 100_000
 MAX_ABOUT: Final = 200
 # Acts of the running minute that a process remembers: a page that is reloaded writes nothing.
