@@ -34,18 +34,20 @@ def note_begin(task_id: str, **kwargs: Any) -> None:
 def note_end(task_id: str, task: Any, state: str | None, **kwargs: Any) -> None:
     began = _began.pop(task_id, None)
     ended = (state or "unknown").lower()
-    tallies.count(TASKS, task.name, ended)
+    facts = [tallies.counted(TASKS, task.name, ended)]
     if began is not None:
-        tallies.observe(SECONDS, task.name, seconds=time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        facts.append(tallies.observed(SECONDS, task.name, seconds=seconds))
     if ended == "success":
-        tallies.keep(SUCCEEDED_AT, task.name, value=round(time.time(), 3))
+        facts.append(tallies.kept(SUCCEEDED_AT, task.name, value=round(time.time(), 3)))
+    tallies.tell(*facts)
 
 
 @signals.task_revoked.connect
 def note_dropped(sender: Any, expired: bool, **kwargs: Any) -> None:
     """A task that came too late is dropped unseen: its next turn is due already."""
     if expired:
-        tallies.count(TASKS, sender.name, EXPIRED)
+        tallies.tell(tallies.counted(TASKS, sender.name, EXPIRED))
 
 
 # --- Reading ------------------------------------------------------------------------------------

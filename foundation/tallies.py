@@ -27,30 +27,37 @@ BOUNDS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 
 SUM: Final = "sum"
 
 
-def count(name: str, *labels: str) -> None:
-    _tell(lambda pipeline: pipeline.hincrby(KEY, JOINT.join((name, *labels)), 1))
+# What one fact adds to a pipeline.
+Fact = Callable[[Any], object]
 
 
-def observe(name: str, *labels: str, seconds: float) -> None:
+def counted(name: str, *labels: str) -> Fact:
+    """One more in the counter ``name``."""
+    return lambda pipeline: pipeline.hincrby(KEY, JOINT.join((name, *labels)), 1)
+
+
+def observed(name: str, *labels: str, seconds: float) -> Fact:
     """One more in the histogram ``name``."""
     place = bisect_left(BOUNDS, seconds)
 
-    def tell(pipeline: Any) -> None:
+    def add(pipeline: Any) -> None:
         pipeline.hincrby(KEY, JOINT.join((name, *labels, str(place))), 1)
         pipeline.hincrbyfloat(KEY, JOINT.join((name, *labels, SUM)), seconds)
 
-    _tell(tell)
+    return add
 
 
-def keep(name: str, *labels: str, value: float) -> None:
+def kept(name: str, *labels: str, value: float) -> Fact:
     """The newest value of a gauge."""
-    _tell(lambda pipeline: pipeline.hset(KEY, JOINT.join((name, *labels)), str(value)))
+    return lambda pipeline: pipeline.hset(KEY, JOINT.join((name, *labels)), str(value))
 
 
-def _tell(tell: Callable[[Any], object]) -> None:
+def tell(*facts: Fact) -> None:
+    """Add all of them at once, in one round trip."""
     try:
-        with valkey.client().pipeline(transaction=False) as pipeline:
-            tell(pipeline)
+        with valkey.client().pipeline(transaction=True) as pipeline:
+            for fact in facts:
+                fact(pipeline)
             pipeline.execute()
     except RedisError as problem:
         logger.debug("not counted", error=repr(problem))
@@ -78,7 +85,7 @@ def of(tallies: Tallies, name: str) -> Iterator[tuple[list[str], float]]:
 def histogram(
     tallies: Tallies, name: str, metric: str, text: str, labels: list[str]
 ) -> HistogramMetricFamily:
-    """What ``observe`` has added up under ``name``, as the metric ``metric``."""
+    """What ``observed`` has added up under ``name``, as the metric ``metric``."""
     found: dict[tuple[str, ...], dict[str, float]] = {}
     for words, value in of(tallies, name):
         found.setdefault(tuple(words[:-1]), {})[words[-1]] = value

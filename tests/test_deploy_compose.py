@@ -173,3 +173,10 @@ def test_pipelines_of_the_collector_name_what_is_configured():
     for pipeline in collector["service"]["pipelines"].values():
         for kind, names in pipeline.items():
             assert set(names) <= set(collector[kind])
+
+
+def test_files_of_secrets_are_neither_kept_in_git_nor_in_the_image():
+    [further] = OURS["web"]["env_file"]
+    for name in (".gitignore", ".dockerignore"):
+        lines = {line.strip("/") for line in (ROOT / name).read_text().splitlines()}
+        assert {".env", further["path"]} <= lines

@@ -100,7 +100,7 @@ def test_the_length_of_every_queue_is_told():
 
 def test_a_histogram_over_processes_is_cumulative_and_keeps_its_sum():
     for seconds in (0.001, 0.3, 500.0):
-        tallies.observe("chain_apply", "1", seconds=seconds)
+        tallies.tell(tallies.observed("chain_apply", "1", seconds=seconds))
     found, chain = samples(), ("chain", "1")
     name = "quayside_chain_apply_seconds"
     assert found[f"{name}_bucket", chain, ("le", "0.005")] == 1
@@ -185,8 +185,7 @@ def test_without_the_database_the_page_still_tells_of_the_feed(monkeypatch):
 def test_work_goes_on_while_nothing_can_be_counted(monkeypatch):
     nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
     monkeypatch.setattr(valkey, "client", lambda: nobody)
-    tallies.count("tasks", "a", "success")
-    tallies.observe("task_seconds", "a", seconds=1.0)
+    tallies.tell(tallies.counted("tasks", "a", "success"))
     assert tallies.read() == {}
 
 

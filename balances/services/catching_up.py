@@ -103,7 +103,7 @@ class CatchUp:
         if outcome not in (Outcome.APPLIED, Outcome.KNOWN):
             raise HeadMoved(f"block {header.number}: {outcome.name.lower()}")
         seconds = time.perf_counter() - began
-        tallies.observe("chain_apply", str(self.chain_id), seconds=seconds)
+        tallies.tell(tallies.observed("chain_apply", str(self.chain_id), seconds=seconds))
 
     # --- What the chain took back ---------------------------------------------------------
 
