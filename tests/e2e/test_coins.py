@@ -55,6 +55,22 @@ def test_axe_finds_nothing_and_nothing_is_complained_of(market, tab, theme, widt
     assert opened.complaints == []
 
 
+def test_a_telephone_shows_every_column_and_no_price_is_cut(desk, tab):
+    put_market(XRP="0.00000012187451")
+    page = tab("/coins/?limit=all", viewport=WIDTHS["narrow"]).page
+    expect(page.locator("th[data-sort=change_24h] button")).to_be_visible()
+    sizes = page.evaluate(
+        """() => {
+          const table = document.querySelector("[data-coins]");
+          const cells = [...table.querySelectorAll("[data-cell=price]")];
+          return [table.offsetWidth, table.parentElement.clientWidth,
+                  cells.filter((cell) => cell.scrollWidth > cell.clientWidth).length];
+        }"""
+    )
+    assert sizes[0] <= sizes[1]
+    assert sizes[2] == 0
+
+
 def test_a_new_price_arrives_without_reloading(market, tab):
     page = tab("/coins/").page
     expect(page.locator("[data-status-link]")).to_have_attribute("data-connection", "live")
