@@ -12,11 +12,13 @@ from typing import Any
 
 from benchmarks import (
     api,
+    board,
     build,
     chain,
     chain_follow,
     chain_pages,
     desk,
+    ingest,
     page,
     report,
     scenarios,
@@ -104,7 +106,7 @@ def http(run: Run) -> None:
     run.keep("HTTP", rows)
 
 
-def board(run: Run) -> None:
+def browse(run: Run) -> None:
     manage(run.database, "collectstatic", "--no-input", "--clear", "--verbosity", "0")
     with desk.desk(run.database) as running:
         row = page.measure(running.port, runs=1 if run.options.quick else 5, live_seconds=5)
@@ -153,18 +155,38 @@ def read_past(run: Run) -> None:
     run.found.verdicts += chain_pages.verdicts(rows)
 
 
+def take_events(run: Run) -> None:
+    sizes = (10_000,) if run.options.quick else ingest.SIZES
+    rows = ingest.measure(run.database, seconds=run.seconds, sizes=sizes)
+    ingest.ingest_table(rows)
+    run.keep("Events", rows)
+    run.found.verdicts += ingest.verdicts(rows)
+
+
+def search_orgs(run: Run) -> None:
+    """Each size has a database of its own, and so many minutes."""
+    sizes = {20_000: 3} if run.options.quick else {1_000_000: 8, 10_000_000: 45}
+    for count, minutes in sizes.items():
+        print(f"\nThe board, {count:,} organisations", flush=True)
+        rows = board.measure(count=count, terms=500, minutes=minutes)
+        run.keep(f"The board, {count:,} organisations", rows)
+        run.found.verdicts += board.verdicts(rows, count)
+
+
 SECTIONS: dict[str, Callable[[Run], None]] = {
     "push": push,
     "slow": slow,
     "crowd": crowd,
     "path": path,
     "http": http,
-    "page": board,
+    "page": browse,
     "coins": top_coins,
     "wallet": sign_in,
     "chain": read_chain,
     "follow": follow,
     "past": read_past,
+    "ingest": take_events,
+    "board": search_orgs,
 }
 
 

@@ -7,21 +7,26 @@ the same machine.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import psutil
 
-from benchmarks.children import SERVER_CORE, Child, free_port, wait_for_port
+from benchmarks.children import ROOT, SERVER_CORE, WORK, CannotRun, Child, free_port, wait_for_port
 from benchmarks.contenders import environment, valkey
 from benchmarks.database import manage, postgres
+from benchmarks.targets import Verdict, judge
 
 TERMS: Final = (
     "zyxqvar",
@@ -33,13 +38,37 @@ TERMS: Final = (
     "qu",
     "zy",
 )
+RANDOM: Final = "random parts of names"
+HTTP: Final = "random parts of names, by HTTP"
+FIRST: Final = "stream, first chunk of 5,000"
 PAGES: Final = (1, 20, 1000, 10_000, 20_000)
 
 
-def percentiles(times: list[float]) -> str:
-    ordered = sorted(times)
-    p50, p99 = statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1]
-    return f"p50 {p50 * 1000:7.2f} ms   p99 {p99 * 1000:7.2f} ms   max {ordered[-1] * 1000:7.2f} ms"
+@dataclass(frozen=True)
+class BoardRow:
+    """Milliseconds of one kind of work; ``growth`` is the web process's memory in MB."""
+
+    work: str
+    p50: float
+    p99: float
+    most: float
+    growth: float = 0.0
+
+
+FOUND: Final[list[BoardRow]] = []
+
+
+def tell(work: str, times: list[float], growth: float = 0.0) -> None:
+    """Keep and print a row; ``times`` are seconds."""
+    ordered = [seconds * 1000 for seconds in sorted(times)]
+    p99 = ordered[max(int(len(ordered) * 0.99) - 1, 0)]
+    row = BoardRow(work, statistics.median(ordered), p99, ordered[-1], growth)
+    FOUND.append(row)
+    grown = f"   memory +{growth:.1f} MB" if growth else ""
+    print(
+        f"  {work:34} p50 {row.p50:9.2f}   p99 {row.p99:9.2f}   max {row.most:9.2f} ms{grown}",
+        flush=True,
+    )
 
 
 def timed(work: Callable[[], Any], times: int) -> list[float]:
@@ -62,7 +91,7 @@ def statements(random_terms: int) -> list[str]:
 
     built = board.newest(board.Period.ALL)
     for term in TERMS:
-        print(f"  {term!r:20} {percentiles(timed(partial(one, search, term), 40))}")
+        tell(repr(term), timed(partial(one, search, term), 40))
     rng = random.Random(11)
     most = built.total
     ids = [rng.randrange(1, most) for _ in range(random_terms)]
@@ -70,20 +99,19 @@ def statements(random_terms: int) -> list[str]:
     terms = [part(rng, name) for name in names]
     for term in terms[:50]:
         one(search, term)
-    print(f"  {len(terms)} random parts {percentiles(once(search, terms))}")
+    tell(RANDOM, once(search, terms))
     for number in PAGES:
         skip = (number - 1) * 50
         if skip < most:
             times = timed(partial(search.page, skip=skip, limit=50), 40)
-            print(f"  page {number:>6,}        {percentiles(times)}")
+            tell(f"page {number:,}", times)
     bump(most)
-    print("with 9,000 organisations changed since the copy:")
     for term in TERMS:
-        print(f"  {term!r:20} {percentiles(timed(partial(one, search, term), 20))}")
-    print(f"  {len(terms)} random parts {percentiles(once(search, terms))}")
+        tell(f"{term!r}, 9,000 changed", timed(partial(one, search, term), 20))
+    tell(f"{RANDOM}, 9,000 changed", once(search, terms))
     began = time.perf_counter()
     board.build()
-    print(f"build of {most:,}: {time.perf_counter() - began:.1f} s")
+    tell("a new copy is built", [time.perf_counter() - began])
     return terms
 
 
@@ -116,7 +144,7 @@ def bump(most: int) -> None:
             " (SELECT 1 + (random() * %s)::bigint FROM generate_series(1, 9000))",
             [most - 1],
         )
-        print(f"9,000 counters raised in {(time.perf_counter() - began) * 1000:.0f} ms")
+        tell("9,000 counters raised", [time.perf_counter() - began])
 
 
 def over_http(port: int, pid: int, terms: Iterable[str]) -> None:
@@ -127,13 +155,13 @@ def over_http(port: int, pid: int, terms: Iterable[str]) -> None:
             client.get("/api/metrics/top-orgs", params={"search": term}).raise_for_status()
             if number >= 50:
                 times.append(time.perf_counter() - began)
-        print(f"HTTP, {len(times)} searches   {percentiles(times)}")
+        tell(HTTP, times)
         size = len(
             client.get("/api/metrics/top-orgs", headers={"Accept-Encoding": "identity"}).content
         )
         print(f"HTTP, 50 rows: {size:,} bytes before compression")
-        process = psutil.Process(pid)
-        for run in range(3):
+        process, firsts = psutil.Process(pid), []
+        for _ in range(3):
             before = process.memory_info().rss
             began = time.perf_counter()
             first, rows, peak, tail = None, 0, before, b""
@@ -148,22 +176,23 @@ def over_http(port: int, pid: int, terms: Iterable[str]) -> None:
                     tail = body[-5:]
                     peak = max(peak, process.memory_info().rss)
             took = time.perf_counter() - began
-            grown = (peak - before) / 1e6
-            print(
-                f"stream {run + 1}: {rows:,} rows in {took:.2f} s, first chunk"
-                f" {(first or 0) * 1000:.0f} ms, memory +{grown:.1f} MB"
-            )
+            if first is None:
+                raise CannotRun("the stream held nothing")
+            firsts.append(first)
+            tell(f"stream, {rows:,} rows", [took], (peak - before) / 1e6)
+        tell(FIRST, firsts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--terms", type=int, default=500)
+    parser.add_argument("--keep", type=Path, help="a file for the rows")
     given = parser.parse_args()
     with postgres() as database, valkey() as cache:
         began = time.perf_counter()
         manage(database, "seed_orgs", "--count", str(given.count), valkey=cache)
-        print(f"seed_orgs, board included: {time.perf_counter() - began:.1f} s", flush=True)
+        tell("seed_orgs, board included", [time.perf_counter() - began])
         port = free_port()
         env = {
             **environment(port=port, valkey=cache, database=database),
@@ -178,6 +207,35 @@ def main() -> None:
         with Child(web, core=SERVER_CORE, env=env, name="web") as child:
             wait_for_port(child, port)
             over_http(port, child.process.pid, terms)
+    if given.keep:
+        given.keep.write_text(json.dumps([asdict(row) for row in FOUND]))
+
+
+def measure(*, count: int, terms: int, minutes: float) -> list[BoardRow]:
+    """In a process of its own, which has its own database. Raises ``CannotRun``."""
+    kept = WORK / f"board-{count}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "benchmarks.board", "--count", str(count)]
+    command += ["--terms", str(terms), "--keep", str(kept)]
+    try:
+        subprocess.run(command, cwd=ROOT, check=True, timeout=minutes * 60)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as problem:
+        raise CannotRun(f"{count:,} organisations: {problem}") from problem
+    return [BoardRow(**row) for row in json.loads(kept.read_text())]
+
+
+def verdicts(rows: list[BoardRow], count: int) -> list[Verdict]:
+    """What DESIGN section 7 asks, of the rows of one size."""
+    by_work = {row.work: row for row in rows}
+    grown = max(row.growth for row in rows)
+    sql, http, first = by_work[RANDOM], by_work[HTTP], by_work[FIRST]
+    size = f"{count:,} organisations"
+    return [
+        judge(f"search p99 under 5 ms, {size}", f"{sql.p99:.1f} ms", sql.p99 < 5),
+        judge(f"search by HTTP p99 under 25 ms, {size}", f"{http.p99:.1f} ms", http.p99 < 25),
+        judge(f"stream, first chunk under 50 ms, {size}", f"{first.p50:.0f} ms", first.p50 < 50),
+        judge(f"stream, under 10 MB, {size}", f"{grown:.1f} MB", grown < 10),
+    ]
 
 
 if __name__ == "__main__":
