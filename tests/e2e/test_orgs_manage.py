@@ -85,7 +85,7 @@ def test_forms_work_without_a_script_and_tell_errors_at_their_fields(as_user):
     )
     domain.fill("Harbour.Example")
     page.get_by_role("button", name="Add the domain").click()
-    expect(page.get_by_text("harbour.example", exact=True)).to_be_visible()
+    expect(page.locator("strong", has_text="harbour.example")).to_be_visible()
     page.get_by_role("link", name="Delete").click()
     page.get_by_label("Type the organisation's name").fill(NAME)
     page.get_by_role("button", name="Delete the organisation").click()
