@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import median, quantiles
+from statistics import median, median_low, quantiles
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
@@ -88,7 +88,7 @@ def main(points: int) -> list[ReadRow]:
 
     django.setup()
     with _no_node():
-        few = {what: ask() for what, ask in _questions(FEW).items()}
+        few = {what: _measured(ask) for what, ask in _questions(FEW).items()}
         found = {what: _measured(ask) for what, ask in _questions(points).items()}
     return [
         ReadRow(what, points, median(times), _p95(times), queries, few[what][1])
@@ -152,7 +152,8 @@ def _asking(client: Any, path: str) -> Callable[[], Answer]:
 
 def _measured(ask: Callable[[], Answer]) -> tuple[list[float], int]:
     answers = [ask() for _ in range(RUNS)]
-    return [spent for spent, _ in answers], max(queries for _, queries in answers)
+    # A process looks at other lists again each second: some answers have a query for that.
+    return [spent for spent, _ in answers], median_low([queries for _, queries in answers])
 
 
 def _seed(points: int) -> tuple[str, int]:
