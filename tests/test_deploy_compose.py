@@ -15,6 +15,8 @@ from django.conf import settings
 from django.core.management import get_commands
 from honcho.environ import parse_procfile
 
+from config import task_metrics
+
 ROOT: Path = settings.BASE_DIR
 TEXT = (ROOT / "docker-compose.yml").read_text()
 PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
@@ -92,6 +94,17 @@ def test_a_worker_asks_itself_by_the_name_that_it_was_started_with():
         assert f"--destination {prefix}$$HOSTNAME" in check
         named = command[command.index("--hostname") + 1] if "--hostname" in command else "celery@%h"
         assert named == f"{prefix}%h"
+
+
+def test_every_queue_has_a_worker_that_listens_to_it():
+    words = [shlex.split(command) for command in PROCESSES.values()]
+    heard = {
+        queue
+        for command in words
+        if "--queues" in command
+        for queue in command[command.index("--queues") + 1].split(",")
+    }
+    assert heard == set(task_metrics.queues())
 
 
 def test_secrets_have_no_default():

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from uvicorn import Server
 
 from config.serve import listen, server_config
@@ -214,3 +215,17 @@ def test_a_hub_that_has_heard_nothing_leaves_the_answer_to_django():
     with web_process() as client:
         assert not fast()
         assert client.get(URL).json()["error"]["code"] == "no_quote"
+
+
+def test_what_the_fast_lane_answers_is_timed_and_what_it_leaves_is_not(web):
+    def timed():
+        families = text_string_to_metric_families(web.get("/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        name = "quayside_fast_lane_seconds_count"
+        return {s.labels["lane"]: s.value for s in samples if s.name == name}.get("rates", 0)
+
+    before = timed()
+    web.get(URL)
+    web.get(URL)
+    web.get(URL, headers={"Accept": "text/html"})
+    assert timed() == before + 2
