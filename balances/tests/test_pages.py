@@ -461,6 +461,29 @@ def test_transfers_say_their_way_and_page_on(ann, held, chain, coin):
     assert len(re.findall("data-tx=", second.content.decode())) == 5
 
 
+@pytest.mark.parametrize(
+    ("way", "seen", "unseen"), [("in", "+", "\N{MINUS SIGN}"), ("out", "\N{MINUS SIGN}", "+")]
+)
+def test_transfers_of_one_way_are_listed_and_exported_alike(ann, held, chain, way, seen, unseen):
+    ledger.make_tx(chain, 4, 2, 1, 10**18)
+    ledger.make_tx(chain, 5, 1, 2, 10**18)
+    answer = ann.get(f"{PAGE}?way={way}")
+    assert f"{seen}1.000000 ETH" in text_of(answer)
+    assert f"{unseen}1.000000 ETH" not in text_of(answer)
+    exported = re.search(r'href="(/api/[^"]+/transfers\?[^"]+)"', answer.content.decode())
+    assert exported is not None
+    rows = b"".join(ann.get(exported[1].replace("&amp;", "&"))).decode().splitlines()
+    assert len(rows) == 2
+    assert f",{way}," in rows[1]
+
+
+def test_the_toggles_of_the_page_keep_what_else_was_asked(ann, held, chain):
+    ledger.hold(held, ledger.make_token(chain, 0xC1, symbol="FREE", status="spam"), 10**18)
+    body = ann.get(f"{PAGE}?block=5&way=in").content.decode()
+    assert 'href="?block=5&amp;way=in&amp;spam=1"' in body
+    assert 'href="?block=5&amp;way=out"' in body
+
+
 def test_an_old_link_with_a_broken_cursor_begins_at_the_newest(ann, held):
     assert ann.get(f"{PAGE}?before=nonsense").status_code == 200
 

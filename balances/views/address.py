@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import qrcode
 from django.contrib import messages
@@ -32,6 +33,7 @@ from foundation.json_views import refusal
 TRANSFERS: Final = 25
 QUIET: Final = 4
 STEPS: Final = 400
+WAYS: Final = {"": "All", "in": "In", "out": "Out"}
 BLOCK: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
@@ -108,6 +110,8 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
         "chain": chain,
         "states": [state_of(each) for each in chains],
         "show_spam": request.GET.get("spam") == "1",
+        "spam_shown": _here(request, spam="1"),
+        "spam_hidden": _here(request, spam=None),
         "now_ms": milliseconds(),
     }
     context |= _transfers(request, raw, chain)
@@ -250,19 +254,35 @@ def _chain_of(request: HttpRequest, chains: list[Chain]) -> Chain | None:
 def _transfers(request: HttpRequest, raw: bytes, chain: Chain | None) -> dict[str, Any]:
     cursor = request.GET.get("before", "")
     spam = request.GET.get("spam") == "1"
+    way = request.GET.get("way", "")
+    way = way if way in WAYS else ""
     if chain is None:
         return {"transfers": [], "older": "", "newer": ""}
+    filters = activity.Filters(direction=way)
     try:
-        page = activity.transfers(raw, chain, cursor=cursor, limit=TRANSFERS, spam=spam)
+        page = activity.transfers(raw, chain, filters, cursor=cursor, limit=TRANSFERS, spam=spam)
     except InvalidInput:
         # An old link with a cursor that is none: begin at the newest.
         cursor = ""
-        page = activity.transfers(raw, chain, limit=TRANSFERS, spam=spam)
+        page = activity.transfers(raw, chain, filters, limit=TRANSFERS, spam=spam)
     return {
+        "way": way,
+        "ways": [
+            (name, text, _here(request, way=name or None, before=None))
+            for name, text in WAYS.items()
+        ],
+        "transfers_csv": _csv_of(raw, chain, way, spam=spam),
         "transfers": [(row, row.direction_of(raw)) for row in page.rows],
         "older": _here(request, before=page.cursor) if page.cursor else "",
         "newer": _here(request, before=None) if cursor else "",
     }
+
+
+def _csv_of(raw: bytes, chain: Chain, way: str, *, spam: bool) -> str:
+    """Where the API streams what the page lists, narrowed as the page is."""
+    asked = {"format": "csv", "chain": str(chain.pk), "spam": str(spam).lower()}
+    query = urlencode(asked | ({"direction": way} if way else {}))
+    return f"/api/v1/balances/{address_text(raw)}/transfers?{query}"
 
 
 def _here(request: HttpRequest, **changes: str | None) -> str:

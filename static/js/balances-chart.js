@@ -26,6 +26,8 @@ export class HistoryChart {
     this.pick.closest("[data-pick]").hidden = false;
     this.pick.addEventListener("change", () => this.load());
     document.addEventListener("themechange", () => this.paint());
+    this.box.tabIndex = 0;
+    this.box.addEventListener("keydown", (event) => this.press(event));
     this.load();
   }
 
@@ -95,6 +97,7 @@ export class HistoryChart {
     this.steps = new Map(steps.map(([time, value, block]) => [time, { time, value, block }]));
     const known = [...this.steps.values()];
     this.newest = known.at(-1) ?? null;
+    this.place = null;
     // Only the picture is drawn with floats; what is said of a step are the digits themselves.
     const drawn = evenly(known.map(({ time, value }) => ({ time, value: Number(inUnits(value, decimals)) })));
     this.series.setData(drawn);
@@ -111,6 +114,24 @@ export class HistoryChart {
     const { decimals, symbol } = this.token;
     const block = plain(String(step.block), 0);
     this.said.textContent = `${inUnits(step.value, decimals)} ${symbol} from ${full.format(step.time * 1000)} UTC, block ${block}`;
+  }
+
+  /** By keyboard: from step to step, and into the one that is read. */
+  press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || this.steps.size === 0) return;
+    const known = [...this.steps.values()];
+    const last = known.length - 1;
+    const place = this.place ?? last;
+    const places = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: last };
+    if (event.key === "Enter") this.open(known[place].time);
+    else if (!(event.key in places)) return;
+    else {
+      this.place = Math.min(last, Math.max(0, places[event.key]));
+      const { time, value } = known[this.place];
+      this.chart.setCrosshairPosition(Number(inUnits(value, this.token.decimals)), time, this.series);
+      this.read(time);
+    }
+    event.preventDefault();
   }
 
   /** The step that held at `time`. */

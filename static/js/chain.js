@@ -79,6 +79,8 @@ export class ChainPage {
   read() {
     this.missed = false;
     refreshParts().then(() => {
+      // Transactions that are held still were left alone: they are read once more when let go.
+      if (this.paused) this.missed = true;
       this.newest = Math.max(this.newest, this.newestShown());
       refreshAges();
     });

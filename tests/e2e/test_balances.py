@@ -191,6 +191,20 @@ def test_a_click_into_the_chart_shows_everything_at_that_block(as_user, held):
     page.wait_for_url(re.compile(r"block=9"))
 
 
+def test_the_chart_is_read_from_step_to_step_by_keyboard(as_user, held):
+    page = as_user(PAGE).page
+    box, said = page.locator("[data-history-box]"), page.locator("[data-history-read]")
+    expect(box).to_have_attribute("data-steps", "2")
+    box.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(said).to_contain_text("1 ETH from")
+    page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("2.5 ETH from")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"block=3"))
+
+
 def test_hidden_tokens_stand_behind_a_toggle(as_user, held, chain):
     ledger.hold(held, ledger.make_token(chain, 0xC1, symbol="FREE", status="spam"), 10**18)
     page = as_user(PAGE).page

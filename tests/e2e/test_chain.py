@@ -141,11 +141,26 @@ def test_a_reorg_takes_its_rows_away_and_the_new_branch_follows(chain_page, foll
 
 def test_nothing_moves_while_the_pointer_is_over_the_transactions(chain_page, follower):
     page = chain_page.page
-    page.hover("[data-entries-card] h2")
+    page.hover("[data-entries]")
     expect(page.locator("[data-paused]")).to_be_visible()
     follower.block(31, txs=1)
     expect(blocks(page).first).to_have_attribute("data-block", "31")
     expect(page.locator("[data-entries] [data-number='31']")).to_have_count(0)
+    page.hover("h1")
+    expect(page.locator("[data-entries] [data-number='31']")).to_have_count(1)
+
+
+def test_what_was_read_while_nothing_may_move_is_shown_afterwards(chain_page, follower):
+    page = chain_page.page
+    page.hover("[data-entries]")
+    expect(page.locator("[data-paused]")).to_be_visible()
+    follower.block(31, txs=1)
+    expect(blocks(page).first).to_have_attribute("data-block", "31")
+    with page.expect_response(f"**{follower.path}"):
+        follower.reorganise(31)
+    expect(blocks(page).first).to_have_attribute("data-block", "30")
+    # Read by the page and not told: nothing but that reading can know of it.
+    follower.block(31, txs=1, told=False)
     page.hover("h1")
     expect(page.locator("[data-entries] [data-number='31']")).to_have_count(1)
 
