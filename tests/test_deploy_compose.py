@@ -186,6 +186,10 @@ def test_pipelines_of_the_collector_name_what_is_configured():
     for pipeline in collector["service"]["pipelines"].values():
         for kind, names in pipeline.items():
             assert set(names) <= set(collector[kind])
+    address = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    example = (ROOT / "deploy" / "example.env").read_text()
+    # The protocol that processes speak.
+    assert f"http://collector:{address.split(':')[1]} sends traces" in example
 
 
 def test_files_of_secrets_are_neither_kept_in_git_nor_in_the_image():

@@ -286,7 +286,7 @@ def test_nothing_comes_in_but_to_web_and_the_servers(objects):
 
 
 def test_each_process_may_go_only_where_it_has_to(objects):
-    servers = {53, 5432, 6432, 6379}
+    servers = {53, 5432, 6432, 6379, 4318}
     upstream = dict.fromkeys(("web", "feed", "chain", "backfill"), servers | {443})
     expected = {**upstream, "worker": servers | {443, 587}, "beat": servers}
     for labels in labels_of_pods(objects):
