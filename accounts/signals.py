@@ -17,7 +17,8 @@ token_revoked = Signal()
 user_acted = Signal()
 
 # Sent inside the transaction that closes an account, before anything is deleted, with user_id
-# (int). A receiver that raises a ``QuaysideError`` refuses: nothing is closed.
+# (int). A receiver that raises a ``QuaysideError`` refuses: nothing is closed. Others remove what
+# names the user in rows that are not theirs.
 user_closing = Signal()
 
 # Sent while a user's data are put together, with user_id (int). A receiver returns its own

@@ -34,7 +34,10 @@ def leave_wallet(user_id: int, address: str, **kwargs: Any) -> None:
 
 @receiver(user_exported)
 def give_watches(user_id: int, **kwargs: Any) -> dict[str, Any]:
-    return {"watches": watches.exported(user_id)}
+    return {
+        "watches": watches.exported(user_id),
+        "token_preferences": watches.exported_preferences(user_id),
+    }
 
 
 @receiver(user_blotted_out)

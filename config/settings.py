@@ -468,6 +468,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
         "options": {"expires": 300},
     },
+    "forget-invitations": {
+        "task": "orgs.forget_invitations",
+        "schedule": timedelta(hours=24),
+        "options": {"expires": 3600},
+    },
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",
         "schedule": timedelta(hours=24),

@@ -19,7 +19,7 @@ from accounts.signals import (
 from balances.services import keeps
 from orgs.constants import SIGNED_IN, WALLET_LINKED
 from orgs.models import TreasuryAddress
-from orgs.services import memberships, own_actions
+from orgs.services import memberships, own_actions, personal
 
 
 @receiver(post_save, sender=TreasuryAddress)
@@ -39,6 +39,11 @@ def keep_owners(user_id: int, **kwargs: Any) -> None:
     memberships.require_other_owners(user_id)
 
 
+@receiver(user_closing)
+def forget_addresses(user_id: int, **kwargs: Any) -> None:
+    personal.forget(user_id)
+
+
 @receiver(user_blotted_out)
 def forget_user(user_id: int, **kwargs: Any) -> None:
     memberships.forget(user_id)
@@ -46,7 +51,7 @@ def forget_user(user_id: int, **kwargs: Any) -> None:
 
 @receiver(user_exported)
 def give_memberships(user_id: int, **kwargs: Any) -> dict[str, Any]:
-    return {"organisations": memberships.of_user(user_id)}
+    return {"organisations": memberships.of_user(user_id), **personal.exported(user_id)}
 
 
 @receiver(user_acted)

@@ -11,7 +11,16 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from orgs.services import board, live_figures, mail_trends, movers, own_actions, partitions, recount
+from orgs.services import (
+    board,
+    invitations,
+    live_figures,
+    mail_trends,
+    movers,
+    own_actions,
+    partitions,
+    recount,
+)
 
 
 @shared_task(name="orgs.keep_event_partitions")
@@ -51,6 +60,11 @@ def build_boards() -> int:
 def count_movers() -> None:
     """Compare the last seven days with those before, for the page of the whole desk."""
     movers.count(timezone.now().astimezone(UTC).date())
+
+
+@shared_task(name="orgs.forget_invitations")
+def forget_invitations() -> int:
+    return invitations.forget_ended(timezone.now())
 
 
 @shared_task(name="orgs.note_mail_days")

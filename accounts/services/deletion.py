@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.deletion import Collector
@@ -53,6 +54,10 @@ def close(user: User) -> Outcome:
         raise NotFound("This account is deleted already.")
     user_closing.send(sender=User, user_id=number)
     devices.end_others(user, current_key=None)
+    # What administrators did to the account is told of a number from here on.
+    LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(User), object_id=str(number)
+    ).update(object_repr=f"deleted-{number}", change_message="")
     outcome = _delete(user)
     logger.info("account closed", user_id=number, outcome=outcome)
     return outcome

@@ -42,6 +42,19 @@ def exported(user_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def exported_preferences(user_id: int) -> list[dict[str, Any]]:
+    """What the user said of tokens: shown although they look like spam, or hidden."""
+    rows = TokenPreference.objects.filter(owner=user_id).select_related("token").order_by("pk")
+    return [
+        {
+            "chain_id": row.token.chain_id,
+            "contract": None if row.token.is_native else address_text(bytes(row.token.contract)),
+            "shown": row.shown,
+        }
+        for row in rows
+    ]
+
+
 def get(user: Any, watch_id: int) -> Watch:
     """Raises ``NotFound``, for what is another's too."""
     found = of(user).filter(pk=watch_id).first()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -26,6 +26,8 @@ SECRET_BYTES: Final = 32
 FORM: Final = re.compile(r"qi_[A-Za-z0-9_-]{43}")
 LIFETIME: Final = timedelta(days=7)
 MAX_OPEN: Final = 50
+# How long after its end an invitation is kept, for those who ask what became of it.
+KEPT: Final = timedelta(days=30)
 IS_EMAIL: Final = EmailValidator()
 
 LETTER: Final = """{inviter} invites you to join {org} at {site} as {role}.
@@ -129,3 +131,8 @@ def _send(invitation: Invitation, by: User, link: str) -> None:
     )
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}Invitation to {invitation.org.name}"
     send_mail(subject, text, None, [invitation.email])
+
+
+def forget_ended(now: datetime) -> int:
+    """Delete invitations that ended long ago, and with them the addresses; return how many."""
+    return int(Invitation.objects.filter(expires_at__lt=now - KEPT).delete()[0])
