@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: chaos help up test bench lint format reset requirements contracts browser pgbouncer promtool test-scaled
+.PHONY: chaos help up test bench fuzz audit lint format reset requirements contracts browser pgbouncer promtool test-scaled
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -39,10 +39,19 @@ chaos: $(INSTALLED)  ## Kill, freeze, cut and fill everything under load; print 
 bench: $(INSTALLED)  ## Measure; print medians, percentiles and ratios
 	@python -m benchmarks $(ARGS)
 
-lint: $(INSTALLED)  ## Check format, rules, types, layers, migrations, requirements and the API's description
+fuzz: $(INSTALLED)  ## Ask the API what nobody thought of, with another seed each time. FUZZ_CASES=50 a question, FUZZ_SEED= repeats a run
+	@FUZZ_CASES=$(or $(FUZZ_CASES),50) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) \
+		python -m pytest --quiet tests/test_fuzz_api.py $(ARGS)
+
+audit: $(INSTALLED)  ## Look for published weaknesses of the requirements (needs PyPI's JSON interface)
+	@uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.txt
+	@uv tool run pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt
+
+lint: $(INSTALLED)  ## Check format, rules, types, layers, migrations, requirements, secrets and the API's description
 	ruff format --check --quiet .
 	ruff check --quiet .
 	python .ci/check_requirements.py
+	git ls-files -z | xargs -0 detect-secrets-hook --baseline .secrets.baseline
 	lint-imports
 	$(OFFLINE) mypy .
 	$(OFFLINE) python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

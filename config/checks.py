@@ -121,6 +121,15 @@ def _simulated() -> Iterator[CheckMessage]:
         )
 
 
+def _content_policy() -> Iterator[CheckMessage]:
+    if settings.CONTENT_POLICY_REPORT_ONLY and not settings.DEMO:
+        yield Warning(
+            "The content policy is only reported: a script from elsewhere would run.",
+            hint="Remove CONTENT_POLICY_REPORT_ONLY once the reports are quiet.",
+            id="quayside.W004",
+        )
+
+
 CHECKS: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (
     _debug,
     _hosts,
@@ -131,4 +140,5 @@ CHECKS: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (
     _exchange,
     _proxies,
     _simulated,
+    _content_policy,
 )

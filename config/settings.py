@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "foundation.http_metrics.count_requests",
     "foundation.replica.follow_writers",
     "django.middleware.security.SecurityMiddleware",
+    "foundation.permissions_policy.give_up_features",
     "config.static.StaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.probes.answer_probes",
@@ -243,7 +244,8 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-CONTENT_SECURITY_POLICY = {
+CONTENT_POLICY_REPORT_URI = env.str("CONTENT_POLICY_REPORT_URI", default="")
+CONTENT_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
@@ -255,8 +257,15 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "manifest-src": [SELF],
+        **({"report-uri": [CONTENT_POLICY_REPORT_URI]} if CONTENT_POLICY_REPORT_URI else {}),
     }
 }
+# To try a change of it on real pages: browsers tell what they would refuse, and refuse nothing.
+CONTENT_POLICY_REPORT_ONLY = env.bool("CONTENT_POLICY_REPORT_ONLY", default=False)
+if CONTENT_POLICY_REPORT_ONLY:
+    CONTENT_SECURITY_POLICY_REPORT_ONLY = CONTENT_POLICY
+else:
+    CONTENT_SECURITY_POLICY = CONTENT_POLICY
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
@@ -346,6 +355,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.ethereum.openapi.describe",
+        "foundation.api_schema.describe_refusals",
     ],
 }
 # The doors of the replaced systems answer without credentials only where they are named here.

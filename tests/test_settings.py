@@ -86,6 +86,7 @@ def test_the_settings_of_the_demo_are_right():
         ({"TRUSTED_PROXIES": -1}, "quayside.E009"),
         ({"SECURE_PROXY_SSL_HEADER": ("HTTP_X", "https"), "TRUSTED_PROXIES": 0}, "quayside.W001"),
         ({"SIMULATED": True, "DEMO": False}, "quayside.W002"),
+        ({"CONTENT_POLICY_REPORT_ONLY": True, "DEMO": False}, "quayside.W004"),
         ({"RATES_FOUR_EYES": "sometimes"}, "rates.E001"),
     ],
 )
