@@ -73,3 +73,11 @@ def test_decisions_have_their_three_parts_and_a_number_of_their_own():
 def test_the_version_is_the_newest_of_the_changelog():
     assert f"\n## {settings.VERSION}" in (ROOT / "CHANGELOG.md").read_text()
     assert re.fullmatch(r"\d+\.\d+\.\d+", settings.VERSION)
+
+
+def test_every_test_that_the_threat_model_names_exists():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text()))
+    sources = (path.read_text() for path in ROOT.glob("*/**/tests/test_*.py"))
+    text = "".join([*sources, *(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))])
+    assert len(named) > 40
+    assert {name for name in named if f"def {name}(" not in text} == set()
