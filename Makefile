@@ -51,7 +51,7 @@ lint: $(INSTALLED)  ## Check format, rules, types, layers, migrations, requireme
 	ruff format --check --quiet .
 	ruff check --quiet .
 	python .ci/check_requirements.py
-	git ls-files -z | xargs -0 detect-secrets-hook --baseline .secrets.baseline
+	python .ci/check_secrets.py
 	lint-imports
 	$(OFFLINE) mypy .
 	$(OFFLINE) python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

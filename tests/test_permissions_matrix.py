@@ -40,6 +40,8 @@ LANES = {
     "/api/metrics/orgs-stream",
     "/ws/live",
     "/v1/events/",
+    "/v1/domain/",
+    "/domains/",
     "/events/",
 }
 

@@ -235,11 +235,23 @@ def test_no_setting_statement_or_lock_stays_on_a_connection_that_goes_round(both
 
 def test_the_lock_of_a_follower_is_held_past_the_proxy_and_ends_with_its_process(both):
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", TAKE_LOCK]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    options = {"cwd": ROOT, "env": both.env, **pipes}
-    with subprocess.Popen(command, **options) as first:
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=both.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with start() as first:
+        assert first.stdout is not None
         assert first.stdout.readline() == "True\n"
-        with subprocess.Popen(command, **options) as second:
+        with start() as second:
+            assert second.stdout is not None
+            assert second.stdin is not None
             assert second.stdout.readline() == "False\n"
             second.stdin.close()
         first.kill()

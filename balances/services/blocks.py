@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Any
 
+import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -26,6 +27,8 @@ from foundation.evm import blocks as wire
 from foundation.evm.blocks import BlockData, TransferData, TxData
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
+
+logger = structlog.get_logger(__name__)
 
 # Full nodes keep the state of 128 blocks; older ones are asked of those that keep more.
 RECENT = 100
@@ -83,6 +86,9 @@ def apply_block(
             return obstacle
         try:
             inside = wire.touched_native(nodes, block.hash) if traced else None
+            if traced and inside is None:
+                # What moved inside its transactions is found by the next sweep.
+                logger.warning("block without traces", chain=chain_id, number=block.number)
             matched = match(chain, block, inside or {})
             readings = read(chain, block, matched, inside or {}, nodes)
             return _commit(chain_id, block, matched, readings, begins=begins)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import connection
-
 from balances.models import Address, BalancePoint, Block, Token
+from foundation import replica
 
 # As many steps along the key as the chart has places, however many changes there were.
 STEPS = """
@@ -57,6 +56,7 @@ class Step:
     kind: str
 
 
+@replica.reads
 def changes(
     address: Address, token: Token, *, before: int | None = None, limit: int = 100
 ) -> Changes:
@@ -82,6 +82,7 @@ def changes(
     return Changes(rows, shown[-1].block_number if len(found) > limit else None)
 
 
+@replica.reads
 def series(
     address: Address,
     token: Token,
@@ -107,7 +108,7 @@ def series(
         "last": begin + ((end - begin) // length + 1) * length - 1,
         "length": length,
     }
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(STEPS, facts)
         rows = cursor.fetchall()
     return [

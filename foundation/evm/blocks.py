@@ -295,6 +295,9 @@ def _balances_after(traces: Any) -> dict[bytes, int]:
     after: dict[bytes, int] = {}
     try:
         for trace in traces:
+            if "result" not in trace and "error" in trace:
+                # The node answers, and has no state to run this transaction on any more.
+                raise NodeError("no_archive", "no traces of this block")
             before, later = trace["result"]["pre"], trace["result"]["post"]
             for name, account in before.items():
                 # Absent afterwards: the account was destroyed.

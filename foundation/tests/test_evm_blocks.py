@@ -213,6 +213,12 @@ def test_a_node_that_cannot_trace_says_nothing():
         assert blocks.touched_native(over(fake.url), b"\1" * 32) is None
 
 
+def test_a_node_that_lost_what_it_would_trace_says_nothing():
+    gone = {"txHash": "0x" + "1" * 64, "error": "Resource not found"}
+    with FakeNode(debug_traceBlockByHash=[gone]) as fake:
+        assert blocks.touched_native(over(fake.url), b"\1" * 32) is None
+
+
 def test_a_node_that_is_down_is_not_one_that_cannot_trace():
     with FakeNode(saying(b"", 503)) as fake, pytest.raises(NodeError):
         blocks.touched_native(over(fake.url), b"\1" * 32)

@@ -24,6 +24,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from foundation import replica
 from foundation.cancellation import cancel_and_wait
 from foundation.errors import QuaysideError, RateLimited
 from foundation.queries import StrictQuery
@@ -60,9 +61,10 @@ class Walk:
         """Begins, or goes on where ``Last-Event-ID`` says."""
         self.chunk_size = chunk_size
         found = POSITION.fullmatch(last_event_id)
-        copy = boards.copy(Period.ALL, int(found[1])) if found else None
+        # Both where its rows are read: a replica may not have the newest copy yet.
+        copy = replica.read(lambda: boards.copy(Period.ALL, int(found[1])) if found else None)
         self.began_again = found is not None and copy is None
-        self.copy: BoardCopy = copy or boards.newest(Period.ALL)
+        self.copy: BoardCopy = copy or replica.read(lambda: boards.newest(Period.ALL))
         self.sent = int(found[2]) if found and copy else 0
 
     @property

@@ -19,6 +19,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg import sql
 
+from foundation import replica
 from orgs.services import board_orders
 
 logger = structlog.get_logger(__name__)
@@ -261,7 +262,7 @@ def _execute(statement: str, **words: str | sql.Composable) -> None:
 
 
 def _rows(statement: Any, values: Sequence[Any] = ()) -> list[Any]:
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(statement, values or None)
         found: list[Any] = cursor.fetchall()
     return found

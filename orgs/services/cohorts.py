@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from django.db import connection
+from foundation import replica
 
 DAYS_A_WEEK: Final = 7
 WEEKS: Final = 12
@@ -64,12 +64,14 @@ class Cohort:
     active: list[int]
 
 
+@replica.reads
 def lifecycle(org_id: int, last: date) -> list[Week]:
     """Twelve weeks, oldest first."""
     found = {row[0]: row[1:] for row in _rows(LIFECYCLE, org_id, last)}
     return [Week(_end(last, age), *found.get(age, (0, 0, 0, 0))) for age in _ages()]
 
 
+@replica.reads
 def retention(org_id: int, last: date) -> list[Cohort]:
     """Twelve cohorts, oldest first; each has one figure more than the one after it."""
     found = {(row[0], row[1]): row[2] for row in _rows(RETENTION, org_id, last)}
@@ -89,7 +91,7 @@ def _end(last: date, age: int) -> date:
 
 
 def _rows(statement: str, org_id: int, last: date) -> list[Any]:
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(statement, {"org": org_id, "last": last, "weeks": WEEKS})
         found: list[Any] = cursor.fetchall()
     return found

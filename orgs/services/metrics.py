@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from django.db import connection
+from foundation import replica
 
 WEEK, MONTH = 7, 30
 MAX_DAYS: Final = 365
@@ -63,11 +63,13 @@ class Headline:
     actions: Figure
 
 
+@replica.reads
 def desk_days(*, first: date, last: date) -> list[DayCount]:
     """The desk's days, oldest first; days without an event are zeros. At most a minute old."""
     return [DayCount(*row) for row in _rows(DESK_DAYS, [first, last])]
 
 
+@replica.reads
 def org_days(org_id: int, *, first: date, last: date) -> list[DayCount]:
     """An organisation's days, oldest first; exact after every commit."""
     return [DayCount(*row) for row in _rows(ORG_DAYS, [first, last, org_id])]
@@ -79,6 +81,7 @@ def org_users(org_id: int, *, last: date, days: int) -> int:
     return found
 
 
+@replica.reads
 def headline(org_id: int, last: date) -> Headline:
     """Each figure of the period that ends with ``last``, and of the one before it."""
     days = org_days(org_id, first=last - timedelta(days=2 * MONTH - 1), last=last)
@@ -106,7 +109,7 @@ def _stickiness(days: Sequence[DayCount], users: float) -> float:
 
 
 def _rows(statement: str, values: Sequence[Any]) -> list[Any]:
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(statement, values)
         found: list[Any] = cursor.fetchall()
     return found

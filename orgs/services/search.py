@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from django.db import ProgrammingError, connection, transaction
+from django.db import ProgrammingError
 from psycopg import sql
 from psycopg.errors import UndefinedTable
 
+from foundation import replica
 from foundation.errors import InvalidInput, Unavailable
 from orgs.services import board as boards
 from orgs.services import board_orders
@@ -139,11 +140,13 @@ class Chunk:
     text: str
 
 
+@replica.reads
 def state(period: Period = Period.ALL) -> State:
     """What an answer given now would depend on: for entity tags, before any work is done."""
     return State(boards.newest(period), _delta(period))
 
 
+@replica.reads
 def page(
     *,
     skip: int,
@@ -176,6 +179,7 @@ def page(
     return _steadily(period, read)
 
 
+@replica.reads
 def count_exactly(term: str, period: Period = Period.ALL) -> int:
     """How many names of the copy hold the term, however many: up to a second for a common one."""
     check_term(term)
@@ -188,13 +192,14 @@ def count_exactly(term: str, period: Period = Period.ALL) -> int:
     return _steadily(period, read)
 
 
+@replica.reads
 def chunk(board: BoardCopy, *, after: int, rows: int) -> Chunk:
     """The rows of one copy after a rank; for walks that must not see two copies.
 
     Raises ``Unavailable`` when the copy has been dropped meanwhile.
     """
     try:
-        with transaction.atomic():
+        with replica.atomic():
             upto = min(after + rows, boards.MAX_RANK)
             return Chunk(*_select(WALK, board=board.table, skip=after, upto=upto)[0])
     except ProgrammingError as problem:
@@ -219,7 +224,7 @@ def _steadily(period: Period, read: Callable[[State], Answer]) -> Answer:
     """``read`` a state that did not change under it: a copy and the delta belong together."""
     for _ in range(TRIES):
         try:
-            with transaction.atomic():
+            with replica.atomic():
                 _select(SETTINGS)
                 before = state(period)
                 answer = read(before)
@@ -235,7 +240,7 @@ def _delta(period: Period) -> Delta:
     """Boards of a period have none: they are as of when they were built."""
     if period is not Period.ALL:
         return NOTHING
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(DELTA, [boards.MAX_DELTA + 1])
         return Delta(*cursor.fetchone())
 
@@ -328,7 +333,7 @@ def _pattern(term: str) -> str:
 def _select(statement: str, **words: Any) -> list[Any]:
     named = {name: _word(name, word) for name, word in words.items()}
     query = sql.SQL(statement).format(slug=sql.SQL(SLUG), **named)
-    with connection.cursor() as cursor:
+    with replica.cursor() as cursor:
         cursor.execute(query)
         found: list[Any] = cursor.fetchall()
     return found
