@@ -11,16 +11,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from config.http_limits import BoundedHeads
 from live.wires import WHOLE
 
 
-class WholeAnswers(HttpToolsProtocol):
+class WholeAnswers(BoundedHeads):
     """Offers each request a callable: status and the rest, from the first header after the date."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
