@@ -177,7 +177,12 @@ class Desk:
             "chain_rpc": self.chain_rpc,
             "pids": {"supervisor": os.getpid(), **self.supervisor.pids},
         }
-        write_private(self.home.state_file, json.dumps(state, indent=2))
+        try:
+            write_private(self.home.state_file, json.dumps(state, indent=2))
+        except OSError as problem:
+            # A full disk ends nobody; the file is made up for as soon as there is room.
+            self._say(f"{self.home.state_file.name} is not written: {problem}")
+            asyncio.get_running_loop().call_later(1.0, self._write_state)
 
     def _listen_for_signals(self) -> None:
         for number in STOP_SIGNALS:
