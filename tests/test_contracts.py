@@ -46,6 +46,19 @@ def test_requirements_are_compiled_from_what_is_chosen():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_secret_that_nobody_knows_is_found(tmp_path):
+    leak = tmp_path / "leak.py"
+    leak.write_text('KEY = "AKIA' + "IOSFODNN7EXAMPLQ" + '"\n')
+    command = [sys.executable, ".ci/check_secrets.py", "config/checks.py"]
+    known = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert known.returncode == 0, known.stderr
+    found = subprocess.run(
+        [*command, str(leak)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1
+    assert "AWS Access Key" in found.stderr
+
+
 def test_every_requirement_is_pinned_with_hashes():
     for name in ("requirements.txt", "requirements-dev.txt"):
         for block in re.split(r"\n(?=[A-Za-z0-9])", (ROOT / name).read_text()):
