@@ -45,4 +45,4 @@ def test_signing_in_does_not_follow_next_to_another_site(client, django_user_mod
     django_user_model.objects.create_user("anna", password="quay-side-42")
     form = {"login": "anna", "password": "quay-side-42", "next": wanted}
     answer = client.post("/accounts/login/", form)
-    assert (answer.status_code, answer["Location"]) == (302, "/rates/")
+    assert (answer.status_code, answer["Location"]) == (302, "/")

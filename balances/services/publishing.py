@@ -151,6 +151,8 @@ def _tx(tx: TxData) -> dict[str, Any]:
         "to": None if tx.recipient is None else _hex(tx.recipient),
         "value": str(tx.value),
         "idx": tx.idx,
+        # None where nobody asked for receipts.
+        "ok": tx.ok,
     }
 
 

@@ -66,6 +66,7 @@ def _tx(tx: Tx) -> dict[str, Any]:
         "to": None if tx.recipient is None else hash_text(bytes(tx.recipient)),
         "value": str(tx.value),
         "idx": tx.idx,
+        "ok": tx.ok,
     }
 
 

@@ -98,6 +98,7 @@ def test_a_chain_begins_with_its_newest_block_and_its_newest_transactions():
     message, data, _ = told(f"chain:{chain.pk}")["head"]
     assert (message.epoch, message.seq, data["number"]) == (3, 5, 5)
     assert [tx["idx"] for tx in data["txs"]] == list(range(29, 4, -1))
+    assert {tx["ok"] for tx in data["txs"]} == {True}
 
 
 def test_what_is_stored_has_the_shape_of_what_is_pushed(django_capture_on_commit_callbacks):

@@ -419,6 +419,7 @@ def test_spam_is_kept_back_and_a_user_may_think_otherwise(ann, held, chain):
     spam = ledger.make_token(chain, 0xC1, symbol="FREE", status="spam")
     ledger.hold(held, spam, 10**18)
     assert "FREE" not in text_of(ann.get(PAGE))
+    assert "1 hidden token, spam or put away by you: not in it." in text_of(ann.get(PAGE))
     assert "FREE" in text_of(ann.get(f"{PAGE}?spam=1"))
     door = reverse("balances:token-prefer", args=[spam.pk])
     assert ann.post(door, {"shown": "1", "address": ONE}).headers["Location"] == PAGE

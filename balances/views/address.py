@@ -66,7 +66,7 @@ class Held:
 
     @property
     def sum(self) -> Sum:
-        return sum_of(self.shown)
+        return sum_of(self.shown, self.spam)
 
     @property
     def loading(self) -> bool:

@@ -99,7 +99,8 @@ def read(user: User, *, show_hidden: bool = False, page: Any = 1) -> Portfolio:
     taste = Taste(user)
     cards = _cards(watched, taste)
     visible = [card for card in cards if not card.watch.hidden]
-    total = sum_of(list(_each_once(visible).values()))
+    rest = [holding for card in visible for holding in card.kept_back]
+    total = sum_of(list(_each_once(visible).values()), rest)
     shown = cards if show_hidden else visible
     shown.sort(key=lambda card: (not card.watch.group, card.watch.group.casefold(), card.watch.pk))
     paged = Paginator(shown, CARDS).get_page(page)
@@ -129,7 +130,7 @@ def _cards(watched: list[Watch], taste: Taste) -> list[Card]:
         shown = taste.shown(found)
         drawn = {id(holding) for holding in shown}
         rest = [holding for holding in found if id(holding) not in drawn]
-        cards.append(Card(watch, shown, rest, sum_of(shown)))
+        cards.append(Card(watch, shown, rest, sum_of(shown, rest)))
     return cards
 
 

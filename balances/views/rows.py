@@ -53,6 +53,7 @@ def state_of(chain: Chain) -> ChainState:
 class Sum:
     """A total and what it leaves out. ``usd`` is ``None`` while nothing at all is known.
 
+    ``hidden`` are tokens that are held and left out, as spam or because their owner hid them.
     ``oldest`` is when the oldest balance in it was read, ``price_oldest`` the same of prices.
     """
 
@@ -60,12 +61,13 @@ class Sum:
     unpriced: list[Token] = field(default_factory=list)
     loading: int = 0
     unknown: int = 0
+    hidden: int = 0
     oldest: datetime | None = None
     price_oldest: datetime | None = None
     shares: list[valuation.Share] = field(default_factory=list)
 
 
-def sum_of(holdings: Sequence[Holding]) -> Sum:
+def sum_of(holdings: Sequence[Holding], left_out: Iterable[Holding] = ()) -> Sum:
     totals = valuation.totals(holdings)
     known = [holding for holding in holdings if holding.value is not None]
     ages = [holding.at for holding in known if holding.at is not None and holding.value]
@@ -76,6 +78,7 @@ def sum_of(holdings: Sequence[Holding]) -> Sum:
         unpriced=totals.unpriced,
         loading=totals.loading,
         unknown=totals.unknown,
+        hidden=totals.spam + len({h.token.pk for h in left_out if h.value}),
         oldest=min(ages, default=None),
         price_oldest=totals.oldest,
         shares=totals.shares,
