@@ -22,7 +22,8 @@ from websockets.sync.client import connect
 
 from demo import servers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What these share is made once, by one worker.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("abuse")]
 DEADLINE = 30.0
 LIMIT = 10
 MEBIBYTE = 1 << 20

@@ -32,7 +32,7 @@ from rates.coins.tests.market import put
 from rates.tests.desk import make_house_default, make_pair
 from rates.tests.quotes import message, publish
 
-CASES = int(os.environ.get("FUZZ_CASES", "3"))
+CASES = int(os.environ.get("FUZZ_CASES", "1"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 SCOPES = {"customer": [Scope.READ, Scope.EVENTS], "operator": list(Scope)}
 # It streams for as long as somebody listens.

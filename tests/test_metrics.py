@@ -10,6 +10,8 @@ import redis
 from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint
 from config import collectors, metrics, task_metrics
@@ -164,7 +166,7 @@ def test_a_fast_lane_is_timed_in_buckets_that_fit_it():
 
 
 def test_without_valkey_the_page_still_tells_what_the_database_knows(monkeypatch, chain):
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(valkey, "client", lambda: nobody)
     found = samples()
     assert found["quayside_chain_ok", ("chain", "31337")] == 1
@@ -183,7 +185,7 @@ def test_without_the_database_the_page_still_tells_of_the_feed(monkeypatch):
 
 
 def test_work_goes_on_while_nothing_can_be_counted(monkeypatch):
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(valkey, "client", lambda: nobody)
     tallies.tell(tallies.counted("tasks", "a", "success"))
     assert tallies.read() == {}

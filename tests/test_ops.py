@@ -12,6 +12,8 @@ import pytest
 import redis
 from django.db import OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import health
 from config.task_metrics import SUCCEEDED_AT
@@ -42,7 +44,7 @@ def no_coins():
 
 @pytest.fixture
 def no_valkey(monkeypatch):
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(valkey, "client", lambda: nobody)
 
 
@@ -160,6 +162,12 @@ def test_missing_migrations_are_counted(client, monkeypatch):
     monkeypatch.setattr(health._migrated, "done", False)
     monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: [("a", False)])
     assert client.get("/readyz").json()["checks"]["migrations"]["detail"] == "1 not applied"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """A busy machine is no part that hangs."""
+    monkeypatch.setattr(health, "PATIENCE", 30.0)
 
 
 def test_a_check_that_hangs_is_reported_and_not_started_twice(client, monkeypatch):

@@ -46,9 +46,13 @@ print(ChainLock(7).take(), flush=True)
 sys.stdin.read()
 """
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("pgbouncer") is None, reason="No PgBouncer: `apt-get install pgbouncer`."
-)
+pytestmark = [
+    # Its servers are started once, by one worker.
+    pytest.mark.xdist_group("scaled"),
+    pytest.mark.skipif(
+        shutil.which("pgbouncer") is None, reason="No PgBouncer: `apt-get install pgbouncer`."
+    ),
+]
 
 
 class Machines:

@@ -365,7 +365,7 @@ def test_a_stretch_of_a_chart_begins_with_what_held_then(address, coin):
 class Naive(TestCase):
     """The rules once more, a block at a time, over random records."""
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(
         points=st.dictionaries(st.integers(0, 30), st.integers(0, MAX_UINT256), max_size=8),
         spans=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=3),

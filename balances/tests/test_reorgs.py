@@ -103,7 +103,7 @@ STEP = st.one_of(
 
 
 class Winding(TestCase):
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(st.integers(0, 2**32), st.lists(STEP, max_size=14))
     def test_the_tables_end_as_if_the_last_form_had_been_the_only_one(self, seed, steps):
         with pytest.MonkeyPatch.context() as patched:

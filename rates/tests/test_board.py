@@ -5,6 +5,8 @@ from decimal import Decimal as D
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from foundation import valkey
 from live.messages import decode
@@ -65,7 +67,7 @@ def test_a_feed_that_never_spoke_has_no_age():
 
 
 def test_a_valkey_that_is_down_gives_a_stale_board_and_no_error(monkeypatch):
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(valkey, "client", lambda: nobody)
     assert (board.read().state, board.read().reason) == ("stale", "valkey_down")
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import redis
 from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from foundation import valkey
 from rates.models import SpreadRule
@@ -45,7 +47,7 @@ def entry(code="BTC_USD"):
 @pytest.fixture
 def dead_valkey(monkeypatch):
     """A client whose server is not there."""
-    nobody = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(valkey, "client", lambda: nobody)
 
 

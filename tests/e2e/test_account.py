@@ -17,7 +17,7 @@ from accounts.constants import DELETE_PHRASE
 from accounts.models import User
 from accounts.tests.people import CHECKSUMMED, PASSWORD, SAFARI, make_user, make_wallet
 from accounts.tests.people import sign_in as client_of
-from tests.e2e.test_quality import WIDTHS, problems
+from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 from tests.e2e.wallets import TestWallet
 
 PAGE = "/account/"
@@ -55,8 +55,7 @@ def mine(tab, ann):
     return open_tab
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_on_the_pages_of_an_account(mine, ann, theme, width):
     client_of(ann, agent=SAFARI)
     options = {"color_scheme": theme, "viewport": WIDTHS[width], "reduced_motion": "reduce"}

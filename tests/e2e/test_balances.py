@@ -11,7 +11,7 @@ from balances.models import Balance, Token
 from balances.services import publishing, watches
 from balances.tests import ledger
 from foundation import valkey
-from tests.e2e.test_quality import BUDGET_BYTES, WIDTHS, problems
+from tests.e2e.test_quality import BUDGET_BYTES, LOOKS, WIDTHS, problems
 
 ONE = ledger.text(1)
 PAGE = f"/balances/{ONE}/"
@@ -239,8 +239,7 @@ def test_amounts_are_written_in_the_visitors_locale(as_user, held, coin):
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_on_the_pages_of_balances(as_user, held, chain, user, theme, width):
     ledger.hold(held, ledger.make_token(chain, 0xC0, symbol="DUST", name="Dust"), 5)
     ledger.hold(held, ledger.make_token(chain, 0xC1, symbol="WAIT"), None, stale=True)

@@ -17,7 +17,7 @@ from balances.tests import ledger
 from foundation import valkey
 from live.messages import ALIVE, TOPIC_STATE, Message
 from live.publishing import publish
-from tests.e2e.test_quality import SHIFTS, WIDTHS, problems
+from tests.e2e.test_quality import LOOKS, SHIFTS, WIDTHS, problems
 
 # The web process outlives a test and remembers epochs, so they only rise, and chains are new ones.
 NUMBERS = itertools.count(40_000)
@@ -32,6 +32,8 @@ class Follower:
         topic = topic_of(f"chain:{self.chain.pk}")
         assert topic is not None
         self.topic = topic
+        # Pages show what was followed, and that alone.
+        ledger.span(self.chain, 1, 1_000_000)
         self.block(*range(1, 31), told=False)
         self.silent = threading.Event()
         self.thread = threading.Thread(target=self._beat, daemon=True)
@@ -250,8 +252,7 @@ def test_nothing_moves_when_blocks_arrive(follower, tab, width):
     assert page.evaluate("window.shifts") == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_on_overview_and_chain(feed, follower, tab, theme, width):
     follower.block(31, txs=2, told=False)
     Chain.objects.filter(pk=follower.chain.pk).update(

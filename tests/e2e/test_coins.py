@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from demo.simulators.coins import CoinMarket
 from rates.coins.tests.market import listing, put_rows
-from tests.e2e.test_quality import WIDTHS, problems
+from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 
 PATHS = ("/coins/", "/coins/liquidity/", "/coins/BTC/", "/coins/?limit=all")
 
@@ -41,8 +41,7 @@ def market(desk):
     return put_market()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_and_nothing_is_complained_of(market, tab, theme, width):
     options = {"color_scheme": theme, "viewport": WIDTHS[width], "reduced_motion": "reduce"}
     opened = tab("/healthz", **options)

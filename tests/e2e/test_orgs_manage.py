@@ -12,7 +12,7 @@ from accounts.tests.people import sign_in as client_of
 from orgs.models import Membership, Organisation, OrgDay, OrgRole, OrgUserDay
 from orgs.services import board, invitations, keys, movers, organisations
 from orgs.tests.companies import make_desk_manager
-from tests.e2e.test_quality import BUDGET_BYTES, WIDTHS, problems
+from tests.e2e.test_quality import BUDGET_BYTES, LOOKS, WIDTHS, problems
 
 NAME = "Harbour Sons Shipping Collective"
 ROOT = "/orgs/harbour-sons-shipping-collective"
@@ -130,8 +130,7 @@ PAGES = (
 )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(full, as_user, theme, width):
     options = {"color_scheme": theme, "viewport": WIDTHS[width], "reduced_motion": "reduce"}
     page = as_user(full, "/orgs/", **options).page

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from accounts.models import ApiToken
 from accounts.tests.people import PASSWORD, make_user
 from accounts.tests.people import sign_in as client_of
-from tests.e2e.test_quality import WIDTHS, problems
+from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 
 NEW = "/account/tokens/new"
 
@@ -66,8 +66,7 @@ def test_a_token_is_made_used_and_revoked(mine):
     assert (opened.violations(), opened.complaints) == ([], [])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_and_nothing_is_too_wide(mine, theme, width):
     options = {"color_scheme": theme, "viewport": WIDTHS[width], "reduced_motion": "reduce"}
     page = mine("/account/", **options).page

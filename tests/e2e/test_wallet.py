@@ -6,7 +6,7 @@ import pytest
 from allauth.socialaccount.models import SocialAccount
 from playwright.sync_api import expect
 
-from tests.e2e.test_quality import WIDTHS, problems
+from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 from tests.e2e.wallets import (
     ACCOUNT,
     LOGIN,
@@ -141,8 +141,7 @@ def test_the_demo_wallet_may_be_declined(page_with, key):
 # --- Everybody can use it ---
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_in_the_chooser_and_what_it_says(page_with, theme, width):
     wallets = TestWallet("Anchor"), TestWallet("Buoy")
     wallets[0].state["refuses"] = {"personal_sign": -32002}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from allauth.socialaccount.models import SocialAccount
 from playwright.sync_api import expect
 
-from tests.e2e.test_quality import WIDTHS, problems
+from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 from tests.e2e.wallets import LOGIN, TestWallet, sign_in, user_of
 
 
@@ -101,8 +100,7 @@ def test_confirming_with_a_wallet_that_is_not_linked_is_refused(page_with):
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@LOOKS
 def test_axe_finds_nothing_in_the_dialogs_of_the_account_page(page_with, theme, width):
     first, second = TestWallet("First"), TestWallet("Second")
     page = page_with(
