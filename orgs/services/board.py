@@ -231,13 +231,14 @@ def _bounds(above: int, upto: int) -> dict[str, sql.Composable]:
 
 def _announce(period: Period, version: int, board: str) -> BoardCopy:
     """Let readers have the copy, and take what it holds out of the delta, in one step."""
+    # Counted before anybody has to wait for us.
+    total: int = _rows(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(board)))[0][0]
     if period is Period.ALL:
         # Waiting behind a long transaction would make every writer wait behind us.
         _execute("SET LOCAL lock_timeout = '2s'")
         _execute("LOCK TABLE orgs_board_delta IN SHARE ROW EXCLUSIVE MODE")
         _execute(PURGE_DELTA)
         _execute(SETTLE_DELTA, board=board)
-    total: int = _rows(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(board)))[0][0]
     made = _rows(
         "INSERT INTO orgs_board_version VALUES (%s, %s, clock_timestamp(), %s) RETURNING built_at",
         [period, version, total],

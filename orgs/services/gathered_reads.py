@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import Any, Final
 
+import django.db
 import psycopg
 import structlog
 
@@ -60,9 +61,11 @@ class GatheredReads:
 
     async def stop(self) -> None:
         """Answer who waits, then let the connection go."""
-        if self._task is not None:
-            await self._task
-        await self._own.drop()
+        try:
+            if self._task is not None:
+                await self._task
+        finally:
+            await self._own.drop()
 
     async def _run(self) -> None:
         while self._waiting:
@@ -71,7 +74,7 @@ class GatheredReads:
             try:
                 async with asyncio.timeout(READ_SECONDS):
                     found = await self._read(sorted({domain for domain, _ in group}))
-            except (psycopg.Error, OSError, TimeoutError) as problem:
+            except (psycopg.Error, django.db.Error, OSError, TimeoutError) as problem:
                 logger.warning("verdicts could not be read", error=repr(problem))
                 await self._own.drop()
             finally:

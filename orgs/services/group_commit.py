@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import django.db
 import prometheus_client
 import psycopg
 import structlog
@@ -86,10 +87,12 @@ class GroupCommit:
     async def stop(self) -> None:
         """Commit what waits, then let the connection go."""
         self._ending = True
-        if self._task is not None:
-            self._arrived.set()
-            await self._task
-        await self._own.drop()
+        try:
+            if self._task is not None:
+                self._arrived.set()
+                await self._task
+        finally:
+            await self._own.drop()
 
     def _is_slow(self) -> bool:
         return bool(self._began) and time.monotonic() - self._began > SLOW_SECONDS
@@ -123,7 +126,8 @@ class GroupCommit:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._store([single for single, _ in group], keyed=keyed)
             outcome = None
-        except (psycopg.Error, OSError, TimeoutError) as problem:
+        except (psycopg.Error, django.db.Error, OSError, TimeoutError) as problem:
+            # Django's come from making a missing day by its own connection.
             logger.warning("a group of events failed", events=len(group), error=repr(problem))
             await self._own.drop()
         finally:

@@ -13,7 +13,7 @@ from datetime import timedelta
 import httpx
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from uvicorn import Server
@@ -310,6 +310,33 @@ def test_what_was_rolled_back_for_no_fault_of_its_own_is_repeated(monkeypatch):
     monkeypatch.setattr(psycopg.AsyncConnection, "execute", execute)
     assert grouped(lambda group: count_all(group, [single()])) == [None]
     assert counts() == (1, 0)
+
+
+def test_a_day_that_cannot_be_made_is_told_to_everybody_and_the_next_event_is_counted(monkeypatch):
+    failures = [psycopg.errors.CheckViolation()]
+    before = psycopg.AsyncConnection.execute
+
+    async def execute(self, query, *args, **kwargs):
+        if failures and query is COUNTS:
+            raise failures.pop()
+        return await before(self, query, *args, **kwargs)
+
+    async def mend(problem):
+        raise OperationalError("no connection is left") from problem
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", execute)
+    monkeypatch.setattr(group_commit, "_mend", mend)
+
+    async def scenario(group):
+        events = [single() for _ in range(3)] + [single(given=key())]
+        told = await asyncio.wait_for(count_all(group, events), DEADLINE)
+        assert [type(outcome) for outcome in told] == [Unavailable] * 3 + [type(None)]
+        await group.count(single())
+        await group.stop()
+        assert group._own.held is None
+
+    grouped(scenario)
+    assert counts() == (2, 0)
 
 
 def test_a_missing_day_is_made_for_keyed_events_too():

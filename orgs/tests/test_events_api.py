@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Scope, User
 from accounts.services import tokens
+from foundation.errors import InvalidInput, TooLarge
 from orgs.constants import ACCEPTED_DAYS, MAX_ACTIONS, MAX_BODY, MAX_MAIL_EVENTS
 from orgs.models import (
     Event,
@@ -26,6 +28,7 @@ from orgs.models import (
     UserDay,
 )
 from orgs.services import ids, keys
+from orgs.services.inflating import MAX_MEMBERS, PIECE, inflate
 from orgs.tests.events import action, an_organisation, mail, moment
 
 pytestmark = pytest.mark.django_db
@@ -259,6 +262,24 @@ def test_a_bomb_is_stopped_while_it_is_read(sender):
     inner = gzip.decompress(bomb)
     answer = sender(inner, **{"Content-Encoding": "gzip"})
     assert refused(answer)[:2] == (413, "too_large")
+
+
+def test_a_body_of_very_many_small_members_is_refused(sender):
+    many = gzip.compress(b"") * 1000
+    answer = sender(many, **{"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_request")
+    few = gzip.compress(json.dumps([mail()]).encode()) + gzip.compress(b"") * (MAX_MEMBERS - 1)
+    assert sender(few, **{"Content-Encoding": "gzip"}).json()["accepted"] == 1
+
+
+def test_a_body_is_inflated_the_same_wherever_its_pieces_end():
+    text = random.Random(1).randbytes(3 * PIECE)
+    packed = gzip.compress(text[:PIECE]) + gzip.compress(text[PIECE:])
+    assert inflate(packed, limit=len(text)) == text
+    with pytest.raises(TooLarge):
+        inflate(packed, limit=len(text) - 1)
+    with pytest.raises(InvalidInput):
+        inflate(packed[:-1], limit=len(text))
 
 
 @pytest.mark.parametrize("body", [b"plain", gzip.compress(b"[]", mtime=0)[:-4], b"\x1f\x8b"])

@@ -9,8 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from orgs.management.mail_stream import MOST_EVENTS, events
+from orgs.management.mail_stream import MOST_EVENTS, Log, events
 from orgs.models import MailDomain
+from orgs.services.verdicts import Verdict, judge
 from orgs.tests.events import IN_FULL, an_organisation
 from orgs.tests.test_event_lane import web_process
 
@@ -27,12 +28,14 @@ def test_what_is_sent_is_what_the_server_counts(bulk):
     _, secret = an_organisation()
     # One by one goes through the open door, which takes no credential.
     options = {"bulk": bulk, "token": secret} if bulk else {}
-    count = 10_000 if IN_FULL else 4_000 if bulk else 600
+    count = 10_000 if IN_FULL or bulk else 600
     with web_process() as client:
         told = send(client, count=count, **options)
     assert f"Counted by the server: {count:,} of {count:,}" in told
     rows = MailDomain.objects.all()
     assert sum(row.delivered + row.bounced for row in rows) == count
+    if count == 10_000:
+        assert {judge(row.delivered, row.bounced) for row in rows} == set(Verdict)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -49,6 +52,25 @@ def test_a_server_that_counts_otherwise_is_told():
 def test_what_makes_no_sense_is_refused(options):
     with pytest.raises(CommandError):
         call_command("send_events", **options)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_verdict_occurs_in_10_000_events(seed):
+    log = Log()
+    for domain, kind in events(10_000, seed=seed):
+        log.note(domain, kind)
+    verdicts = Counter(log.expected(domain)[2] for domain in log.domains())
+    assert set(verdicts) == {"catch-all", "not catch-all", "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("delivered", "bounced", "verdict"),
+    [(999, 0, "unknown"), (1000, 0, "catch-all"), (1000, 1, "not catch-all")],
+)
+def test_the_logs_own_rule_agrees_with_the_products(delivered, bounced, verdict):
+    log = Log(Counter(a=delivered), Counter(a=bounced))
+    assert log.expected("a") == (delivered, bounced, verdict)
+    assert judge(delivered, bounced) == verdict
 
 
 def test_the_stream_is_the_challenges():
