@@ -7,7 +7,7 @@ tip, and the addresses that are followed, are still what they were when it was r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, auto
@@ -85,13 +85,12 @@ def apply_block(
         if obstacle is not None:
             return obstacle
         try:
-            inside = wire.touched_native(nodes, block.hash) if traced else None
-            if traced and inside is None:
-                # What moved inside its transactions is found by the next sweep.
-                logger.warning("block without traces", chain=chain_id, number=block.number)
+            inside = moved_inside(chain, block, nodes) if traced else None
             matched = match(chain, block, inside or {})
-            readings = read(chain, block, matched, inside or {}, nodes)
-            return _commit(chain_id, block, matched, readings, begins=begins)
+            readings = read(chain, block, matched, inside, nodes)
+            return _commit(
+                chain_id, block, matched, readings, begins=begins, traced=inside is not None
+            )
         except NodeError as problem:
             if problem.kind != "orphan":
                 raise
@@ -116,6 +115,22 @@ def _obstacle(chain: Chain, block: BlockData, *, begins: bool) -> Outcome | None
 
 
 # --- Before the transaction -----------------------------------------------------------
+
+
+def moved_inside(chain: Chain, block: BlockData, nodes: Nodes) -> dict[bytes, int] | None:
+    """What a trace tells, ``None`` where no endpoint traces just now: a block does not wait for it,
+    and what moved inside its transactions is found by the next sweep. Raises ``NodeError`` of kind
+    ``orphan`` alone."""
+    reason = "no endpoint traces it"
+    try:
+        inside = wire.touched_native(nodes, block.hash)
+    except NodeError as problem:
+        if problem.kind == "orphan":
+            raise
+        inside, reason = None, str(problem)
+    if inside is None:
+        logger.warning("block without traces", chain=chain.pk, number=block.number, reason=reason)
+    return inside
 
 
 def match(chain: Chain, block: BlockData, inside: Iterable[bytes] = ()) -> Matched:
@@ -149,13 +164,17 @@ def read(
     chain: Chain,
     block: BlockData,
     matched: Matched,
-    inside: dict[bytes, int],
+    inside: dict[bytes, int] | None,
     nodes: Nodes,
     *,
     archive: bool = False,
 ) -> list[Reading]:
-    """The values of the touched cells at this block. Raises ``NodeError``."""
-    told = {cell for cell in matched.cells if not cell.contract and cell.raw in inside}
+    """The values of the touched cells at this block. ``inside``: from its trace, ``None`` without
+    one. Raises ``NodeError``."""
+    # What the chain itself pays comes after the last transaction, of which a trace knows nothing.
+    paid = {block.miner, *block.withdrawals}
+    values = {raw: value for raw, value in (inside or {}).items() if raw not in paid}
+    told = {cell for cell in matched.cells if not cell.contract and cell.raw in values}
     asked = [cell for cell in matched.cells if cell not in told]
     readings = cells.read(
         nodes,
@@ -166,14 +185,21 @@ def read(
         archive=archive,
     )
     trace = BalancePoint.Source.TRACE
-    return [*readings, *(Reading(cell, inside[cell.raw], trace) for cell in told)]
+    readings += [Reading(cell, values[cell.raw], trace) for cell in told]
+    return [replace(reading, traced=inside is not None) for reading in readings]
 
 
 # --- The transaction --------------------------------------------------------------------
 
 
 def _commit(
-    chain_id: int, block: BlockData, matched: Matched, readings: list[Reading], *, begins: bool
+    chain_id: int,
+    block: BlockData,
+    matched: Matched,
+    readings: list[Reading],
+    *,
+    begins: bool,
+    traced: bool,
 ) -> Outcome:
     with transaction.atomic():
         chain = Chain.objects.select_for_update(no_key=True).get(pk=chain_id)
@@ -190,6 +216,8 @@ def _commit(
             )
         insert(chain, block, matched.tokens)
         place = Place(chain.pk, block.number, block.hash)
+        if not traced:
+            cells.end_complete_coins(place)
         changed = cells.store(place, readings, touched=True)
         _move_head(chain, block)
         publishing.publish_block(chain, block)

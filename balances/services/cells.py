@@ -35,19 +35,20 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``value`` is ``None`` where the node did not say: unknown is never zero."""
+    """``value`` is ``None`` where the node did not say: unknown is never zero. ``traced``: its
+    block's traces were read, so that nothing moved the coin there unseen."""
 
     cell: Cell
     value: int | None
     source: str = BalancePoint.Source.MULTICALL
+    traced: bool = False
 
     @property
     def kind(self) -> str:
         """Without a trace, contracts move the native coin unseen; tokens announce transfers."""
         if self.cell.unreliable:
             return SAMPLED
-        told = bool(self.cell.contract) or self.source == BalancePoint.Source.TRACE
-        return EXACT if told else SAMPLED
+        return EXACT if self.cell.contract or self.traced else SAMPLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,11 @@ class Place:
 
 
 class Known(NamedTuple):
-    """What is stored of a cell at a place. ``covered``: the points there tell everything."""
+    """What is stored of a cell at a place. ``covered``: the points there tell everything;
+    ``complete``: and nothing cancelled out unseen."""
 
     covered: bool
+    complete: bool
     point: int | None
     next_covered: int | None
 
@@ -128,8 +131,13 @@ def store_points(place: Place, readings: Iterable[Reading]) -> None:
 def _store_values(place: Place, readings: Sequence[Reading]) -> list[int]:
     known = _known(place, [reading.cell for reading in readings])
     pairs = list(zip(readings, known, strict=True))
-    _insert_points(place, [reading for reading, facts in pairs if _is_news(reading, facts)])
-    _cover(place, [(reading, facts) for reading, facts in pairs if not facts.covered])
+    surer = [reading.cell for reading, facts in pairs if _is_surer(reading, facts)]
+    if surer:
+        _end_coverage(place, surer)
+    begun = [pair for pair in pairs if not pair[1].covered or _is_surer(*pair)]
+    news = [pair[0] for pair in pairs if _is_news(*pair) or _is_surer(*pair)]
+    _insert_points(place, news)
+    _cover(place, begun)
     return _upsert(place, readings)
 
 
@@ -137,15 +145,22 @@ def _is_news(reading: Reading, facts: Known) -> bool:
     return not facts.covered or facts.point != reading.value
 
 
+def _is_surer(reading: Reading, facts: Known) -> bool:
+    """From here on every change is told, which was not so before: a run of its own."""
+    return facts.covered and not facts.complete and reading.kind == EXACT
+
+
 def _known(place: Place, cells: Sequence[Cell]) -> list[Known]:
     """In the order of ``cells``."""
     sql = """
-        SELECT inside.from_block IS NOT NULL, point.value, later.from_block
+        SELECT inside.from_block IS NOT NULL, coalesce(inside.complete, false), point.value,
+               later.from_block
         FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS cell(address, token, place)
         LEFT JOIN LATERAL (
-            SELECT from_block FROM balances_coverage
+            SELECT from_block, complete FROM balances_coverage
             WHERE address_id = cell.address AND token_id = cell.token AND from_block <= %s
-              AND (to_block IS NULL OR to_block > %s) LIMIT 1
+              AND (to_block IS NULL OR to_block > %s)
+            ORDER BY complete DESC LIMIT 1
         ) inside ON true
         LEFT JOIN LATERAL (
             SELECT from_block FROM balances_coverage
@@ -161,7 +176,10 @@ def _known(place: Place, cells: Sequence[Cell]) -> list[Known]:
     """
     at = place.number
     rows = _run(sql, [*_columns(cells), at, at, at, place.chain_id, at])
-    return [Known(covered, None if v is None else int(v), later) for covered, v, later in rows]
+    return [
+        Known(covered, complete, None if value is None else int(value), later)
+        for covered, complete, value, later in rows
+    ]
 
 
 def _insert_points(place: Place, readings: Sequence[Reading]) -> None:
@@ -210,7 +228,8 @@ def _cover(place: Place, pairs: Sequence[tuple[Reading, Known]]) -> None:
             INSERT INTO balances_coverage (address_id, token_id, from_block, complete)
             SELECT new.address, new.token, %s, new.complete
             FROM unnest(%s::bigint[], %s::bigint[], %s::bool[]) AS new(address, token, complete)
-            ON CONFLICT (address_id, token_id, from_block) DO UPDATE SET to_block = NULL
+            ON CONFLICT (address_id, token_id, from_block)
+            DO UPDATE SET to_block = NULL, complete = excluded.complete
         """
         cells = [reading.cell for reading in new]
         _run(sql, [place.number, *_columns(cells), [r.kind == EXACT for r in new]])
@@ -257,6 +276,23 @@ def _end_coverage(place: Place, cells: Sequence[Cell]) -> None:
     """
     at = place.number
     _run(cut, [at - 1, *_columns(cells), at, at])
+
+
+def end_complete_coins(place: Place) -> None:
+    """Nobody saw what moved the coin inside this block: runs that tell every change end below it,
+    and their cells are read again."""
+    sql = """
+        WITH cut AS (
+            UPDATE balances_coverage AS c SET to_block = GREATEST(%s, c.from_block)
+            FROM balances_token t
+            WHERE t.id = c.token_id AND t.chain_id = %s AND t.contract = '' AND c.complete
+              AND c.to_block IS NULL AND c.from_block < %s
+            RETURNING c.address_id, c.token_id
+        )
+        UPDATE balances_balance AS b SET stale = true, version = nextval('balances_push_seq')
+        FROM cut WHERE b.address_id = cut.address_id AND b.token_id = cut.token_id AND NOT b.stale
+    """
+    _run(sql, [place.number - 1, place.chain_id, place.number])
 
 
 def _mark_unread(cells: Sequence[Cell]) -> list[int]:

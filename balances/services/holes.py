@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from balances.constants import KEPT_BLOCKS
 from balances.models import BackfillJob, Block, Chain, ChainSpan
 from balances.services import cells
-from balances.services.blocks import insert, match, read
+from balances.services.blocks import insert, match, moved_inside, read
 from balances.services.cells import Place
 from balances.sources import can_trace
 from foundation.evm import blocks as wire
@@ -54,9 +54,9 @@ def _fill_one(job: BackfillJob, number: int, nodes: Nodes, *, traced: bool) -> N
     if block is None:
         raise NodeError("orphan", "the block is not there")
     chain = Chain.objects.get(pk=chain_id)
-    inside = wire.touched_native(nodes, block.hash) if traced else None
+    inside = moved_inside(chain, block, nodes) if traced else None
     matched = match(chain, block, inside or {})
-    readings = read(chain, block, matched, inside or {}, nodes, archive=True)
+    readings = read(chain, block, matched, inside, nodes, archive=True)
     lacks = VALUES if any(reading.value is None for reading in readings) else ""
     lacks = lacks or ("" if inside is not None else TRACES)
     newest = (chain.head_number or 0) - number < KEPT_BLOCKS

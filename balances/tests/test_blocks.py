@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from balances.models import Address, Balance, BalancePoint, Block, Chain, Coverage, Tx
@@ -12,6 +14,8 @@ from balances.services.tokens import native_of
 from balances.sources import nodes_for, sync_chains
 from foundation.evm import blocks as wire
 from foundation.evm import multicall
+from foundation.evm.node import Endpoint
+from foundation.evm.nodes import Nodes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -203,6 +207,64 @@ def test_coin_that_a_contract_passes_on_is_seen_by_its_trace_alone(anvil, chain,
     point = BalancePoint.objects.get()
     assert (point.source, point.kind) == ("trace", "exact")
     assert Coverage.objects.get().complete
+
+
+def test_a_trace_that_cannot_be_had_just_now_does_not_hold_up_the_block(anvil, chain, follow):
+    follow()
+    seeding.watch_addresses([ALICE])
+    points = [
+        Endpoint("plain", anvil.url, caps=frozenset({"eip1898"})),
+        Endpoint("dead", "http://127.0.0.1:9", caps=frozenset({"trace"})),
+    ]
+    nodes = Nodes(points, chain_id=1)
+    pay(anvil, ALICE, 7)
+    assert apply_block(1, wire.head(nodes).hash, nodes, traced=True) == Outcome.APPLIED
+    assert held(chain, ALICE).value == 7
+    assert not Coverage.objects.get().complete
+
+
+def test_what_is_known_of_a_coin_is_complete_from_its_first_trace_to_the_first_block_without(
+    anvil, chain, nodes, follow
+):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    pay(anvil, ALICE, 7)
+    follow()
+    pay(anvil, ALICE, 1)
+    traced = wire.head(nodes)
+    apply_block(1, traced.hash, nodes, traced=True)
+    runs = Coverage.objects.order_by("from_block")
+    assert [(run.complete, run.from_block, run.to_block) for run in runs] == [
+        (False, traced.number - 1, traced.number - 1),
+        (True, traced.number, None),
+    ]
+    pay(anvil, BOB, 1)
+    follow()
+    assert Coverage.objects.get(complete=True).to_block == traced.number
+    assert held(chain, ALICE).stale
+    seeding.reread_stale(1, nodes)
+    assert (held(chain, ALICE).value, held(chain, ALICE).stale) == (8, False)
+    assert not Coverage.objects.get(address__raw=ALICE, to_block=None).complete
+
+
+def test_what_the_chain_pays_out_after_the_last_transaction_is_read(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    pay(anvil, ALICE, 7)
+    name = wire.head(nodes).hash
+    block, told = wire.fetch_block(nodes, name), wire.touched_native(nodes, name)
+    assert block is not None
+    assert told is not None
+    paying = replace(block, withdrawals=[ALICE], miner=BOB)
+    before_the_payout = {**told, ALICE: 5, BOB: 5}
+    monkeypatch.setattr(wire, "fetch_block", lambda *args, **kwargs: paying)
+    monkeypatch.setattr(wire, "touched_native", lambda *args: before_the_payout)
+    apply_block(1, name, nodes, traced=True)
+    assert (held(chain, ALICE).value, held(chain, BOB).value) == (7, 0)
+    points = BalancePoint.objects.values_list("source", "kind")
+    assert set(points) == {("multicall", "exact")}
 
 
 def test_fees_are_read_where_they_are_asked_for(anvil, chain, nodes, follow):

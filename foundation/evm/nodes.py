@@ -39,6 +39,10 @@ _TRY_NEXT: Final[frozenset[Kind]] = frozenset(
 _COOLS_DOWN: Final[frozenset[Kind]] = frozenset(
     {"unavailable", "rate_limited", "bad_answer", "wrong_chain"}
 )
+# Who fails at these is asked for everything else as before: a trace takes a node many times longer
+# than any other question, and is often metered on its own.
+_SPARED: Final = frozenset({"trace"})
+_SPARING: Final[frozenset[Kind]] = frozenset({"unavailable", "rate_limited", "bad_answer"})
 # Which of several reasons is told: what passes comes before what stays, so that nobody writes down
 # "there is no archive" because the archive was busy.
 _TELLING: Final[tuple[Kind, ...]] = (
@@ -84,6 +88,8 @@ class _Line:
     lacks: dict[str, float] = field(default_factory=dict)
     state_from: int | None = None
     state_until: float = 0.0
+    # How often in a row it failed at what can be done without.
+    faults: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def can(self, needs: str, now: float) -> bool:
@@ -121,16 +127,21 @@ class _Line:
             self.chain_seen = True
         return question(self.node)
 
-    def answered(self) -> None:
+    def answered(self, needs: str) -> None:
         with self.lock:
             self.failures, self.rests_until, self.last_error = 0, 0.0, ""
+            self.faults.pop(needs, None)
             self.ok_at = time.time()
 
     def failed(self, problem: NodeError, needs: str) -> None:
         now = time.monotonic()
         with self.lock:
             self.last_error = problem.kind
-            if problem.kind in _COOLS_DOWN:
+            if needs in _SPARED and problem.kind in _SPARING:
+                self.faults[needs] = self.faults.get(needs, 0) + 1
+                pause = _cool_down(self.faults[needs], problem.retry_after)
+                self.lacks[needs] = now + pause
+            elif problem.kind in _COOLS_DOWN:
                 self.failures += 1
                 self.chain_seen = False
                 self.rests_until = now + _cool_down(self.failures, problem.retry_after)
@@ -209,12 +220,12 @@ class Nodes:
                 answer = line.ask(question)
             except NodeError as problem:
                 if problem.kind not in _TRY_NEXT:
-                    line.answered()
+                    line.answered(needs)
                     raise
                 line.failed(problem, needs)
                 problems.append(problem)
             else:
-                line.answered()
+                line.answered(needs)
                 return answer
         raise min(problems, key=_how_telling, default=_nobody(needs, bool(self._lines)))
 

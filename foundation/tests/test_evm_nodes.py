@@ -246,3 +246,16 @@ def test_a_batch_that_nobody_answers_raises(fakes):
 
 def test_without_endpoints_nothing_is_known():
     assert error_of(lambda: Nodes([], chain_id=1).call(NUMBER)).kind == "unavailable"
+
+
+def test_an_endpoint_that_fails_to_trace_rests_from_tracing_alone(fakes, clock):
+    fake = fakes(eth_chainId="0x1", eth_blockNumber="0x1", debug_traceBlockByHash=Refusal(-32005))
+    nodes = over(fake)
+    for _ in range(2):
+        assert error_of(lambda: nodes.call("debug_traceBlockByHash", needs="trace"))
+        assert nodes.call(NUMBER) == "0x1"
+    asked = [question["method"] for question in fake.questions]
+    assert asked.count("debug_traceBlockByHash") == 1
+    clock.now += 10
+    assert error_of(lambda: nodes.call("debug_traceBlockByHash", needs="trace"))
+    assert nodes.states()[0].cooldown_until is None
