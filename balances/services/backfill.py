@@ -72,6 +72,8 @@ def run_due(limit: int, *, kinds: Collection[str]) -> int:
 
 def _take(kinds: Collection[str]) -> BackfillJob | None:
     due = BackfillJob.objects.due(timezone.now()).filter(kind__in=kinds, chain__enabled=True)
+    # Another chain may stand behind the endpoints of one that is halted.
+    due = due.exclude(chain__state=Chain.State.HALTED)
     return next(iter(_leased(due, 1)), None)
 
 

@@ -59,13 +59,22 @@ def want(chain: Chain, moment: datetime) -> bool:
 
 
 def find_wanted(limit: int = 20) -> int:
-    """Look for what is wanted; return how many were found. What fails is wanted again by asking."""
-    done = 0
-    for wanted in _take(limit):
-        chain_id, second = (int(part) for part in wanted.decode().split(":"))
-        chain = Chain.objects.followed().filter(pk=chain_id).first()
-        done += chain is not None and _find(chain, second)
-    return done
+    """Look for what is wanted; return how many were found. What fails is wanted again by asking,
+    and a halted chain's nodes may be those of another chain."""
+    return sum(_find_one(wanted) for wanted in _take(limit))
+
+
+def _find_one(wanted: bytes) -> bool:
+    try:
+        chain_id, second = (int(part) for part in wanted.split(b":"))
+        # A time that no calendar has must not lose the others that were taken with it.
+        datetime.fromtimestamp(second, UTC)
+    except (ValueError, OverflowError) as problem:
+        logger.warning("no time", wanted=wanted[:60], error=repr(problem))
+        return False
+    followed = Chain.objects.followed().exclude(state=Chain.State.HALTED)
+    chain = followed.filter(pk=chain_id).first()
+    return chain is not None and _find(chain, second)
 
 
 def _take(limit: int) -> list[bytes]:

@@ -193,6 +193,10 @@ def reconcile(chain: Chain, nodes: Nodes) -> int:
     if chain.head_number is None or chain.head_hash is None:
         return 0
     rows = _sample(chain)
+    # Not older than what was sampled, or honest tokens would differ from their own past.
+    chain.refresh_from_db(fields=["head_number", "head_hash"])
+    assert chain.head_number is not None
+    assert chain.head_hash is not None
     asked = [seeding.cell_of(row) for row in rows]
     readings = cells.read(
         nodes,

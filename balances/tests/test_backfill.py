@@ -303,3 +303,13 @@ def test_a_token_is_asked_once_what_it_is_called(town, chain, catch_up):
     symbols = set(Token.objects.values_list("symbol", flat=True))
     assert symbols == {"ETH", "ONE", "TWO"}
     assert refresh_metadata(chain, catch_up.nodes) == 0
+
+
+def test_nothing_is_written_from_the_nodes_of_a_halted_chain(town, chain, catch_up):
+    catch_up.advance()
+    seeding.watch_addresses(town.people[:1])
+    type(chain).objects.update(state="halted")
+    assert backfill.run_due(5, kinds=ALL) == 0
+    assert not Balance.objects.exists()
+    type(chain).objects.update(state="ok")
+    assert backfill.run_due(1, kinds=["seed"]) == 1

@@ -107,6 +107,20 @@ def test_there_is_an_end_to_how_many_times_may_wait(anvil, chain, monkeypatch):
     assert not dating.want(chain, when(anvil, 4))
 
 
+def test_a_time_that_no_calendar_has_does_not_lose_the_others(anvil, chain):
+    hostile = [f"{chain.pk}:{-(10**11)}", f"{chain.pk}:{10**30}", "x"]
+    valkey.client().sadd(dating.WANTED, *hostile)
+    assert dating.want(chain, when(anvil, 17))
+    assert dating.find_wanted() == 1
+    assert dating.found(chain, when(anvil, 17)) == 17
+
+
+def test_the_nodes_of_a_halted_chain_are_not_asked_for_its_times(anvil, chain):
+    Chain.objects.update(state=Chain.State.HALTED)
+    dating.want(chain, when(anvil, 17))
+    assert dating.find_wanted() == 0
+
+
 def test_a_node_that_is_away_leaves_it_to_who_asks_again(anvil, chain):
     RpcEndpoint.objects.update(url_http="http://127.0.0.1:1")
     dating.want(chain, when(anvil, 17))

@@ -84,6 +84,22 @@ def test_a_token_that_differs_is_counted_read_again_and_swept_from_then_on(chain
     assert upkeep.counters() == {"mismatches": 1}
 
 
+def test_what_is_sampled_is_compared_with_a_block_that_is_not_older(
+    chain, address, node, monkeypatch
+):
+    token = ledger.make_token(chain)
+    ledger.make_history(address, token, {10: 5})
+    Chain.objects.update(head_number=101, head_hash=bytes([1]) * 32)
+
+    def at_block(nodes, block_hash, cells, **options):
+        return [5 if block_hash == bytes([1]) * 32 else 4 for _ in cells]
+
+    monkeypatch.setattr(multicall, "balances", at_block)
+    assert upkeep.reconcile(chain, node) == 0
+    token.refresh_from_db()
+    assert not token.bugged_events
+
+
 def test_what_agrees_is_left_alone(chain, address, node):
     token = ledger.make_token(chain)
     ledger.make_history(address, token, {10: 5})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,9 +13,9 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
+from rest_framework.exceptions import ValidationError
 
 from accounts.services import acts
 from balances.constants import LOOKED_UP, NATIVE
@@ -29,6 +29,7 @@ from balances.views.doors import signed_in, user_of
 from balances.views.rows import Sum, Taste, cells, milliseconds, state_of, sum_of
 from foundation.errors import InvalidInput, NotFound, QuaysideError
 from foundation.json_views import refusal
+from foundation.queries import MomentField
 
 TRANSFERS: Final = 25
 QUIET: Final = 4
@@ -235,14 +236,14 @@ def _moment(form: MomentForm) -> Moment:
 
 
 def _time(text: str) -> datetime:
+    """As the API reads it. Raises ``InvalidInput``."""
     try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        problem = "Write a date and a time, such as 2026-01-31T12:00."
-        raise InvalidInput(problem, code="bad_time", fields={"at": [problem]})
-    return found.replace(tzinfo=found.tzinfo or UTC)
+        return MomentField().to_internal_value(text)
+    except ValidationError as refused:
+        told = next(iter(refused.get_full_details()))
+        known = {"invalid": "Write a date and a time, such as 2026-01-31T12:00."}
+        problem = known.get(told["code"], str(told["message"]))
+        raise InvalidInput(problem, code="bad_time", fields={"at": [problem]}) from refused
 
 
 def _chain_of(request: HttpRequest, chains: list[Chain]) -> Chain | None:
