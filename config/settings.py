@@ -414,7 +414,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=10),
         "options": {"expires": 9},
     },
-    # Apart from each other, so that a slow or dead source of one never delays the other.
+    # Apart from each other; within one, a slow or dead source never delays those that answer.
     "refresh-coin-prices": {
         "task": "rates.coins.refresh_prices",
         "schedule": timedelta(seconds=60),

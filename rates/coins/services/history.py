@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from foundation import valkey
 from rates.coins import constants as c
-from rates.coins.services import refresh
+from rates.coins.services import asking, refresh
 from rates.coins.services.coin_list import CoinList
 from rates.coins.services.rendering import compact
 from rates.coins.sources.coingecko import CoinGecko
@@ -83,7 +83,8 @@ def seed(shown: CoinList, now: datetime) -> int:
     adapter = refresh.adapter_of(source)
     assert isinstance(adapter, CoinGecko)
     try:
-        weeks = adapter.past_week(source.rows)
+        with asking.failing_plainly(source.name):
+            weeks = adapter.past_week(source.rows)
     except SourceFailed as problem:
         refresh.record(source, problem, now)
         return 0

@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Literal
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import F
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from rates.coins import constants as c
 from rates.coins import policies
-from rates.coins.services import board, merge, notices, webhook_events
+from rates.coins.services import asking, board, merge, notices, webhook_events
 from rates.coins.services.coin_list import CoinList, unpack
 from rates.coins.sources import ADAPTERS
-from rates.coins.sources.listing import Adapter, Fetched, Kind, Listing, SourceFailed
+from rates.coins.sources.listing import MOST_CREDITS, Adapter, Fetched, Kind, Listing, SourceFailed
 from rates.models import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSourceState
 
 logger = structlog.get_logger(__name__)
 
 Purpose = Literal["price", "rank"]
 Clock = Callable[[], datetime]
-NOTE: Final = 300
 
 
 @dataclass(frozen=True)
@@ -45,18 +43,15 @@ class Outcome:
 
 
 def refresh(purpose: Purpose, *, clock: Clock = timezone.now) -> Outcome:
-    """Fetch from every source of ``purpose`` that is due, in parallel, and publish the merge."""
+    """Fetch from every source of ``purpose`` that is due, and publish the merge as answers come."""
     due = claim(purpose, clock())
-    adapters = [(source, adapter_of(source)) for source in due]
-    with ThreadPoolExecutor(max_workers=len(ADAPTERS)) as pool:
-        answers = list(pool.map(_ask, adapters))
-    failed = {}
-    for source, answer in zip(due, answers, strict=True):
-        problem = record(source, answer, clock())
-        if problem is not None:
-            failed[source.name] = problem.kind
-    fresh = len(failed) < len(due)
-    published = publish(clock()) if fresh else None
+    failed: dict[str, Kind] = {}
+    published = None
+    for batch in asking.ask_all([(source, adapter_of(source)) for source in due], clock):
+        problems = {source.name: _keep(source, answer, at) for source, answer, at in batch}
+        failed |= {name: problem.kind for name, problem in problems.items() if problem}
+        if None in problems.values():
+            published = publish(clock()) or published
     return Outcome([source.name for source in due], failed, published)
 
 
@@ -129,13 +124,14 @@ def adapter_of(source: CoinSource) -> Adapter:
     return ADAPTERS[source.name](settings.COIN_SOURCE_URLS[source.name], key=key, wire=source.wire)
 
 
-def _ask(asked: tuple[CoinSource, Adapter]) -> Fetched | SourceFailed:
-    # Runs in a thread of its own, so it must not touch the database.
-    source, adapter = asked
+def _keep(source: CoinSource, answer: Fetched | SourceFailed, now: datetime) -> SourceFailed | None:
+    """As ``record``; an answer that the tables refuse is a failure of its source alone."""
     try:
-        return adapter.fetch(source.rows)
-    except SourceFailed as problem:
-        return problem
+        return record(source, answer, now)
+    except (DataError, ValueError, ArithmeticError) as problem:
+        logger.exception("coin source not kept", source=source.name)
+        refused = SourceFailed(Kind.REFUSED, f"not kept: {type(problem).__name__}")
+        return record(source, refused, now)
 
 
 def record(
@@ -151,7 +147,7 @@ def record(
                 answer = SourceFailed(Kind.SHRUNKEN, what)
         if isinstance(answer, SourceFailed):
             state.failures += 1
-            state.error, state.message = answer.kind, answer.message[:NOTE]
+            state.error, state.message = answer.kind, answer.message
             state.failed_at = now
             state.next_allowed_at = policies.next_attempt(
                 answer.kind,
@@ -171,7 +167,7 @@ def record(
 
 
 def _charge(state: CoinSourceState, credits: int, now: datetime) -> None:
-    state.credits = used_credits(state, now) + credits
+    state.credits = used_credits(state, now) + min(credits, MOST_CREDITS)
     state.month = policies.month_of(now)
 
 

@@ -22,13 +22,14 @@ class CoinGecko(Adapter):
         Costs what ``fetch`` costs, and is many times as long. Raises ``SourceFailed``.
         """
         found: list[tuple[Listing, list[str]]] = []
+        ends = download.deadline()
         for page in range(1, self.credits(count) + 1):
-            answer = self._page(page, {"sparkline": "true"})
+            answer = self._page(page, {"sparkline": "true"}, ends)
             read(answer)
             found += [week for row in answer.document if (week := _week(row)) is not None]
         return found
 
-    def _page(self, page: int, more: dict[str, str | int]) -> download.Answer:
+    def _page(self, page: int, more: dict[str, str | int], ends: float) -> download.Answer:
         params: dict[str, str | int] = {
             "vs_currency": "usd",
             "order": "market_cap_desc",
@@ -38,14 +39,15 @@ class CoinGecko(Adapter):
             **more,
         }
         headers = {"x-cg-demo-api-key": self.key} if self.key else {}
-        return download.get(f"{self.url}/api/v3/coins/markets", params, headers)
+        return download.get(f"{self.url}/api/v3/coins/markets", params, headers, ends)
 
     def fetch(self, count: int) -> Fetched:
         rows: list[Listing] = []
         unreadable = 0
-        pages = self.credits(count)
+        pages, ends = self.credits(count), download.deadline()
+        more: dict[str, str | int] = {"price_change_percentage": "1h,24h,7d"}
         for page in range(1, pages + 1):
-            found, bad = read(self._page(page, {"price_change_percentage": "1h,24h,7d"}))
+            found, bad = read(self._page(page, more, ends))
             rows += found
             unreadable += bad
             if len(found) + bad < PAGE:
@@ -74,7 +76,7 @@ def _week(row: Any) -> tuple[Listing, list[str]] | None:
     try:
         listed, given = _row(row), row["sparkline_in_7d"]["price"]
         prices = [listing.price(value) for value in given]
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError):
         return None
     known = [price for price in prices if price is not None]
     # A hole would move every hour before it.
@@ -84,7 +86,7 @@ def _week(row: Any) -> tuple[Listing, list[str]] | None:
 def _row(row: Any) -> Listing:
     day = row.get("price_change_percentage_24h_in_currency")
     return Listing(
-        key=str(row["id"]),
+        key=listing.key(row["id"]),
         symbol=listing.symbol(row["symbol"]),
         name=listing.name(row["name"]),
         rank=listing.whole(row.get("market_cap_rank")),

@@ -46,7 +46,7 @@ class CoinMarketCap(Adapter):
             "aux": "cmc_rank",
         }
         headers = {"X-CMC_PRO_API_KEY": self.key} if self.key else {}
-        return read(download.get(url, params, headers))
+        return read(download.get(url, params, headers, download.deadline()))
 
 
 def read(answer: download.Answer) -> Fetched:
@@ -67,7 +67,8 @@ def read(answer: download.Answer) -> Fetched:
         download.fail_plainly(answer, STATUSES)
     rows, unreadable = listing.read_rows(document["data"], _row)
     cost = status.get("credit_count")
-    return Fetched(rows, cost if isinstance(cost, int) and cost >= 0 else 0, unreadable)
+    spent = min(cost, listing.MOST_CREDITS) if isinstance(cost, int) and cost >= 0 else 0
+    return Fetched(rows, spent, unreadable)
 
 
 def _row(row: Any) -> Listing:
@@ -77,7 +78,7 @@ def _row(row: Any) -> Listing:
     else:
         quote = quote["USD"]
     return Listing(
-        key=str(row["id"]),
+        key=listing.key(row["id"]),
         symbol=listing.symbol(row["symbol"]),
         name=listing.name(row["name"]),
         rank=listing.whole(row.get("cmc_rank")),

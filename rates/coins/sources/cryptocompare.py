@@ -25,12 +25,13 @@ class CryptoCompare(Adapter):
     def fetch(self, count: int) -> Fetched:
         rows: list[Listing] = []
         unreadable = 0
-        pages = self.credits(count)
+        pages, ends = self.credits(count), download.deadline()
         for page in range(pages):
             params: dict[str, str | int] = {"limit": PAGE, "page": page, "tsym": "USD"}
             headers = {"Authorization": f"Apikey {self.key}"}
             url = f"{self.url}/data/top/mktcapfull"
-            found, bad, full = read(download.get(url, params, headers), first=page * PAGE + 1)
+            answer = download.get(url, params, headers, ends)
+            found, bad, full = read(answer, first=page * PAGE + 1)
             rows += found
             unreadable += bad
             if not full:
@@ -60,7 +61,7 @@ def _row(ranked: tuple[int, Any]) -> Listing:
     # Some rows have no figures at all; the coin has its place all the same.
     figures = (row.get("RAW") or {}).get("USD") or {}
     return Listing(
-        key=str(info["Id"]),
+        key=listing.key(info["Id"]),
         symbol=listing.symbol(info["Name"]),
         name=listing.name(info["FullName"]),
         rank=rank,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from rates.coins.sources.listing import Kind, SourceFailed
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 8.0
-# A server that trickles keeps every single read short; this ends the whole answer.
-DEADLINE: Final = 12.0
+# A server that trickles, head or body, keeps every single read short; this ends a whole fetch, all
+# of its pages together.
+DEADLINE: Final = 20.0
 LARGEST_BODY: Final = 8_000_000
 
 
@@ -27,28 +29,44 @@ class Answer(NamedTuple):
     retry_after: float | None
 
 
-def get(url: str, params: Mapping[str, str | int], headers: Mapping[str, str]) -> Answer:
-    """The answer, whatever its status. Raises ``SourceFailed`` where there is none."""
-    began = time.monotonic()
-    timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-    body = bytearray()
+def deadline() -> float:
+    """When a fetch that begins now must be done, by the monotonic clock."""
+    return time.monotonic() + DEADLINE
+
+
+def get(
+    url: str, params: Mapping[str, str | int], headers: Mapping[str, str], ends: float
+) -> Answer:
+    """The answer, whatever its status. Raises ``SourceFailed`` where there is none by ``ends``.
+
+    Blocks, and has a loop of its own: only a loop can end a call between two bytes.
+    """
     try:
-        with (
-            httpx.Client(timeout=timeout, follow_redirects=False) as client,
-            client.stream("GET", url, params=dict(params), headers=dict(headers)) as answer,
-        ):
-            for part in answer.iter_bytes():
-                body += part
-                if len(body) > LARGEST_BODY:
-                    raise SourceFailed(Kind.TOO_LARGE, f"more than {LARGEST_BODY} bytes")
-                if time.monotonic() - began > DEADLINE:
-                    raise SourceFailed(Kind.TIMEOUT, f"not done after {DEADLINE:.0f} s")
-            status, wait = answer.status_code, _seconds(answer.headers.get("retry-after"))
+        return asyncio.run(_get(url, params, headers, ends - time.monotonic()))
+    except TimeoutError as problem:
+        raise SourceFailed(Kind.TIMEOUT, f"not done after {DEADLINE:.0f} s") from problem
     except httpx.TimeoutException as problem:
         raise SourceFailed(Kind.TIMEOUT, type(problem).__name__) from problem
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         raise SourceFailed(Kind.UNREACHABLE, type(problem).__name__) from problem
-    return Answer(status, parse(bytes(body)), wait)
+
+
+async def _get(
+    url: str, params: Mapping[str, str | int], headers: Mapping[str, str], left: float
+) -> Answer:
+    timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+    body = bytearray()
+    async with (
+        asyncio.timeout(left),
+        httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client,
+        client.stream("GET", url, params=dict(params), headers=dict(headers)) as answer,
+    ):
+        async for part in answer.aiter_bytes():
+            body += part
+            if len(body) > LARGEST_BODY:
+                raise SourceFailed(Kind.TOO_LARGE, f"more than {LARGEST_BODY} bytes")
+    wait = _seconds(answer.headers.get("retry-after"))
+    return Answer(answer.status_code, parse(bytes(body)), wait)
 
 
 def parse(body: bytes) -> Any:

@@ -12,9 +12,16 @@ from typing import Any, Final, NamedTuple
 
 LONGEST_SYMBOL: Final = 32
 LONGEST_NAME: Final = 80
+LONGEST_KEY: Final = 100
+LONGEST_MESSAGE: Final = 300
 # Prices beyond these are no prices, and would not fit the tables.
 LARGEST: Final = Decimal(10) ** 18
 SMALLEST: Final = Decimal(10) ** -20
+# A few characters of JSON can mean millions of digits; nobody needs more than these.
+MOST_DIGITS: Final = 60
+MOST_PLACES: Final = 40
+# What one answer can cost at most, whatever it says of itself.
+MOST_CREDITS: Final = 10_000
 
 
 class Kind(enum.StrEnum):
@@ -42,7 +49,9 @@ class SourceFailed(Exception):
 
     def __init__(self, kind: Kind, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.kind, self.message, self.retry_after = kind, message, retry_after
+        # The tables refuse some of what a source may write.
+        self.kind, self.message = kind, _visible(message)[:LONGEST_MESSAGE]
+        self.retry_after = retry_after
 
 
 class Listing(NamedTuple):
@@ -91,7 +100,7 @@ def read_rows(rows: list[Any], read: Callable[[Any], Listing]) -> tuple[list[Lis
     for row in rows:
         try:
             found.append(read(row))
-        except (TypeError, KeyError, IndexError, ValueError, AttributeError):
+        except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError):
             continue
     if rows and not found:
         raise SourceFailed(Kind.SHAPE, "not one row could be read")
@@ -103,7 +112,10 @@ def figure(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     number = Decimal(value)
-    if not number.is_finite() or abs(number) >= LARGEST:
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or number.adjusted() >= LARGEST.adjusted():
+        return None
+    if exponent < -MOST_PLACES or len(digits) > MOST_DIGITS:
         return None
     return f"{number:f}"
 
@@ -114,9 +126,18 @@ def price(value: Any) -> str | None:
     return text if text is not None and Decimal(text) >= SMALLEST else None
 
 
+def key(value: Any) -> str:
+    """A source's id, as text that the tables can hold. Raises ``ValueError`` for an empty one."""
+    text = _visible(str(value))[:LONGEST_KEY]
+    if not text:
+        raise ValueError("no id")
+    return text
+
+
 def symbol(value: Any) -> str:
     """Upper case and without what cannot be seen. Raises ``ValueError`` for an empty one."""
-    text = _visible(value)[:LONGEST_SYMBOL].upper().replace(" ", "")
+    # Some letters are longer in upper case.
+    text = _visible(value).upper().replace(" ", "")[:LONGEST_SYMBOL]
     if not text:
         raise ValueError("no symbol")
     return text
