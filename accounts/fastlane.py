@@ -41,8 +41,8 @@ def with_tokens(application: Application) -> Application:
         try:
             found = await _identify(scope)
         except (APIException, InterfaceError, OperationalError) as problem:
-            refuse = _refuse_socket if scope["type"] == "websocket" else _refuse
-            await refuse(problem, send)
+            answer = _refuse_socket if scope["type"] == "websocket" else refuse
+            await answer(problem, send)
             return
         await application(scope if found is None else scope | found, receive, send)
 
@@ -75,13 +75,15 @@ async def _refuse_socket(problem: Exception, send: Any) -> None:
     await send({"type": "websocket.close", "code": code})
 
 
-async def _refuse(problem: Exception, send: Any) -> None:
+async def refuse(problem: Exception, send: Any) -> int:
+    """Answer as the API does to this problem; returns the status."""
     response = _answer(problem)
     told = [(name.lower().encode(), value.encode()) for name, value in response.items()]
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *told]
     start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": json.dumps(response.data).encode()})
+    return response.status_code
 
 
 def _answer(problem: Exception) -> Response:

@@ -1,8 +1,9 @@
 """Single events and verdicts without Django: parse, wait for the group's answer, pass it on.
 
-Only open doors are taken: whose key a request carries is for Django to say, as is everything that
-is no such request. Refusals are the services' own. No limit by address holds for events, since one
-sender's thousand events are the ordinary case; the queue's bound does. Verdicts have the API's.
+An event comes through the open door, or with an organisation's key that was good some seconds ago;
+everything else is for Django to say. Refusals are the services' own, or the API's. No limit by
+address holds for events, since one sender's thousand events are the ordinary case; the bound of the
+queue does. Guesses of keys are counted by address, and verdicts have the API's limit.
 """
 
 from __future__ import annotations
@@ -16,20 +17,27 @@ from typing import Any, Final
 
 import prometheus_client
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 
+from accounts.fastlane import refuse as refuse_as_api
 from foundation.conditional import ALWAYS_ASK
-from foundation.errors import QuaysideError, RateLimited
+from foundation.errors import Forbidden, QuaysideError, RateLimited
 from live.limits import Window, client_address
 from live.scopes import Scope, arrived_securely, header
+from orgs.authentication import RememberedKeys
 from orgs.constants import KINDS
-from orgs.services import singles
+from orgs.models import ApiKey, KeyScope
+from orgs.permissions import NEEDS_SCOPE
+from orgs.services import keys, singles
 from orgs.services.domains import normalise
 from orgs.services.gathered_reads import GatheredReads
 from orgs.services.group_commit import GroupCommit
 
 DOOR: Final = "events"
 ADDRESS: Final = re.compile(rf"(?:/v1)?/events/([^/]+)/({'|'.join(KINDS)})")
+KEYED: Final = re.compile(rf"bearer {keys.BEGINNING}", re.IGNORECASE)
 # Where this door may stand; ``takes`` looks at the rest of the address.
 PREFIXES: Final = ("/v1/events/", "/events/")
 QUESTION: Final = re.compile(r"(?:/v1/domain|/domains)/([^/]+)")
@@ -59,32 +67,57 @@ ANSWERED: Final = [
 window = Window()
 _group: GroupCommit | None = None
 _reads: GatheredReads | None = None
+_keys: RememberedKeys | None = None
 
 
 def takes(scope: Scope) -> bool:
     """Whether this door answers; if not, Django does."""
     return (
         scope["method"] == "PUT"
-        and DOOR in settings.OPEN_ENDPOINTS
-        and header(scope, b"authorization") is None
+        and _may_be_let_in(header(scope, b"authorization"))
         and ADDRESS.fullmatch(scope["path"]) is not None
         and arrived_securely(scope)
     )
+
+
+def _may_be_let_in(credential: str | None) -> bool:
+    if credential is None:
+        return DOOR in settings.OPEN_ENDPOINTS
+    return KEYED.match(credential) is not None
 
 
 async def put_event(scope: Scope, receive: Any, send: Any) -> None:
     """Answer a request that ``takes`` accepted; 204 says that the event is durable."""
     address = ADDRESS.fullmatch(scope["path"])
     assert address is not None, "takes() has matched it"
+    credential = header(scope, b"authorization")
     try:
+        if credential is not None:
+            _check_scope(await known_keys().key_of(scope, credential))
         event = singles.read(address[1], address[2], header(scope, KEY), now=timezone.now())
         await group().count(event)
     except QuaysideError as refused:
         await _refuse(refused, send)
         return
+    except (APIException, InterfaceError, OperationalError) as problem:
+        _counter(REQUESTS, await refuse_as_api(problem, send)).inc()
+        return
     _counter(REQUESTS, 204).inc()
     await send(NO_CONTENT)
     await send(EMPTY)
+
+
+def _check_scope(key: ApiKey) -> None:
+    if KeyScope.EVENTS not in key.scopes:
+        raise Forbidden(NEEDS_SCOPE, code="insufficient_scope")
+
+
+def known_keys() -> RememberedKeys:
+    """Those of the running loop."""
+    global _keys
+    if _keys is None or _keys.loop is not asyncio.get_running_loop():
+        _keys = RememberedKeys()
+    return _keys
 
 
 def group() -> GroupCommit:
@@ -140,11 +173,11 @@ def reads() -> GatheredReads:
 
 async def stop() -> None:
     """Commit and answer what waits; after the last request."""
-    global _group, _reads
+    global _group, _reads, _keys
     for ending in (_group, _reads):
         if ending is not None:
             await ending.stop()
-    _group = _reads = None
+    _group = _reads = _keys = None
 
 
 async def _refuse(

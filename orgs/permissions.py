@@ -10,13 +10,14 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.models import ApiToken, Scope
-from orgs.models import ApiKey, KeyScope, Membership
+from orgs.models import ApiKey, KeyScope, Membership, OrgRole
 
 if TYPE_CHECKING:
     # DRF's views load this module by name while they load themselves.
     from rest_framework.views import APIView
 
 DOOR = "events"
+NEEDS_SCOPE = "This needs the scope events."
 
 
 class SendsEvents(BasePermission):
@@ -31,7 +32,7 @@ class SendsEvents(BasePermission):
         else:
             allowed = Scope.EVENTS in held.scopes
         if not allowed:
-            raise PermissionDenied("This needs the scope events.", code="insufficient_scope")
+            raise PermissionDenied(NEEDS_SCOPE, code="insufficient_scope")
         return True
 
 
@@ -44,10 +45,15 @@ class SendsEventsOrOpen(SendsEvents):
 
 
 def orgs_of(credential: object) -> frozenset[int]:
-    """The organisations that the holder of a credential sends events for."""
+    """The organisations that the holder of a credential sends actions for.
+
+    An action may name any person, so it is for those who manage the organisation.
+    """
     if isinstance(credential, ApiKey):
         return frozenset({credential.org_id})
     if isinstance(credential, ApiToken):
-        mine = Membership.objects.filter(user_id=credential.user_id)
+        mine = Membership.objects.filter(
+            user_id=credential.user_id, role__in=(OrgRole.OWNER, OrgRole.MANAGER)
+        )
         return frozenset(mine.values_list("org_id", flat=True))
     return frozenset()

@@ -161,15 +161,22 @@ def scope(path="/v1/events/example.com/delivered", method="PUT", *headers, **ext
     return {"type": "http", "method": method, "path": path, "headers": headers, **extra}
 
 
-def test_the_lane_takes_open_puts_of_events_alone(settings):
+def test_the_lane_takes_puts_of_events_at_an_open_door_or_with_an_organisations_key(settings):
     settings.OPEN_ENDPOINTS = ["events"]
     assert fastlane.takes(scope())
     assert fastlane.takes(scope("/events/example.com/bounced"))
     for path in ("/v1/events/", "/events/a/b/delivered", "/v1/events/a/opened", "/events/a"):
         assert not fastlane.takes(scope(path))
     assert not fastlane.takes(scope(method="GET"))
-    signed = (b"authorization", b"Bearer x")
-    assert not fastlane.takes(scope("/events/a/delivered", "PUT", signed))
+    for credential, taken in (
+        (b"Bearer x", False),
+        (b"Bearer qs_x", False),
+        (b"bearer qo_x", True),
+    ):
+        signed = (b"authorization", credential)
+        for doors in (["events"], []):
+            settings.OPEN_ENDPOINTS = doors
+            assert fastlane.takes(scope("/events/a/delivered", "PUT", signed)) is taken
     settings.OPEN_ENDPOINTS = ["metrics"]
     assert not fastlane.takes(scope())
 

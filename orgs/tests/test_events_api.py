@@ -334,14 +334,18 @@ def test_a_revoked_key_sends_no_more(client):
     assert client.post(URL, "[]", content_type=JSON, headers=header).status_code == 401
 
 
-def test_a_users_token_sends_for_the_organisations_of_its_user(client):
+def test_a_users_token_sends_for_the_organisations_that_its_user_manages(client):
     org, _ = an_organisation()
     user = User.objects.create_user("member")
     _, secret = tokens.create(user=user, name="t", scopes=[Scope.EVENTS], expires_at=None)
     header = {"Authorization": f"Bearer {secret}"}
     body = json.dumps([action(org.pk)])
     assert client.post(URL, body, content_type=JSON, headers=header).status_code == 403
-    Membership.objects.create(org=org, user=user, role=OrgRole.MEMBER)
+    # An action names any person, so it is not for members to send.
+    membership = Membership.objects.create(org=org, user=user, role=OrgRole.MEMBER)
+    assert client.post(URL, body, content_type=JSON, headers=header).status_code == 403
+    membership.role = OrgRole.MANAGER
+    membership.save()
     assert client.post(URL, body, content_type=JSON, headers=header).status_code == 202
     _, reader = tokens.create(user=user, name="r", scopes=[Scope.READ], expires_at=None)
     header = {"Authorization": f"Bearer {reader}"}
