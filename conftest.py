@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django.fixtures import Settings
 
@@ -63,6 +65,13 @@ def _empty(self: DatabaseOperations, style: Any, tables: list[str], **options: A
     # As a replica nothing is checked, neither references nor what must not be deleted.
     deletions = [f"DELETE FROM {self.quote_name(name)};" for name in filled]  # noqa: S608
     return ["SET LOCAL session_replication_role = replica;", *deletions] if deletions else []
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """A worker's database is a copy of one that was migrated for all of them."""
+    if template := os.environ.get("QUAYSIDE_TEST_TEMPLATE"):
+        connections["default"].settings_dict["TEST"]["TEMPLATE"] = template
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,11 +11,13 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from demo import servers
@@ -36,6 +38,8 @@ STREAMED = {
     "synchronous_standby_names": "*",
     "synchronous_commit": "remote_apply",
 }
+
+TEMPLATE = "quayside_template"
 
 
 class TestServers:
@@ -107,6 +111,20 @@ class TestServers:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+def make_template(url: str, valkey_url: str) -> None:
+    """Migrate one database, of which every worker's is a copy: that takes a tenth of the time."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    address = urlsplit(url)._replace(path=f"/{TEMPLATE}").geturl()
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, "DATABASE_URL": address, "REDIS_URL": valkey_url},
+        check=True,
+    )
+    os.environ["QUAYSIDE_TEST_TEMPLATE"] = TEMPLATE
+
+
 def addresses_of(database: str) -> dict[str, str]:
     """What another process needs in its environment to share a test's database, by its name."""
     names = ("DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_DIRECT_URL")
@@ -142,7 +160,15 @@ def _prepare_environment() -> TestServers | None:
         else:
             os.environ["DATABASE_URL"] = running.start_postgres()
     os.environ["REDIS_URL"] = running.start_valkey()
+    if _has_workers() and os.environ.get("QUAYSIDE_TEST_SERVERS") != "scaled":
+        make_template(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
     return running
+
+
+def _has_workers() -> bool:
+    return not _is_xdist_worker() and any(
+        argument.startswith(("-n", "--numprocesses")) for argument in sys.argv[1:]
+    )
 
 
 def _is_xdist_worker() -> bool:
