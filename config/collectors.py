@@ -28,7 +28,7 @@ from config import task_metrics
 from foundation import tallies, valkey
 from foundation.models import OutgoingMail
 from orgs.services import board as orgs_board
-from rates.coins.constants import KEY_CALLS
+from rates.coins.constants import KEY_CALLS, KEY_WITHHELD
 from rates.coins.services import health as coins_health
 from rates.constants import KEY_FEED, LIVE
 from rates.services import board
@@ -186,6 +186,8 @@ def _coins() -> Iterator[Metric]:
         if source.credits_left is not None:
             left.add_metric(named, source.credits_left)
     yield from (good, age, failures, left)
+    text = "Merges that were too short to be served"
+    yield CounterMetricFamily("quayside_coin_lists_withheld", text, value=_withheld())
 
 
 def _boards() -> Iterator[Metric]:
@@ -224,6 +226,13 @@ def _calls() -> dict[str, int]:
     except RedisError:
         return {}
     return {outcome.decode(): int(number) for outcome, number in counted.items()}
+
+
+def _withheld() -> int:
+    try:
+        return int(cast("bytes | None", valkey.client().get(KEY_WITHHELD)) or 0)
+    except RedisError:
+        return 0
 
 
 def _labelled(name: str, text: str, labels: list[str]) -> GaugeMetricFamily:

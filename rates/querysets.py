@@ -96,7 +96,7 @@ class CoinSourceQuerySet(models.QuerySet["CoinSource"]):
 class CoinSnapshotQuerySet(models.QuerySet["CoinSnapshot"]):
     def newest(self) -> CoinSnapshot | None:
         """What is served now; ``None`` before the first refresh."""
-        return self.order_by("-hour").first()
+        return self.order_by("-version").first()
 
 
 class CoinPointQuerySet(models.QuerySet["CoinPoint"]):

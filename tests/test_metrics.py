@@ -18,6 +18,7 @@ from config import collectors, metrics, task_metrics
 from foundation import lane_metrics, tallies, valkey
 from foundation.models import OutgoingMail
 from foundation.tasks import deliver_mail
+from rates.coins.constants import KEY_WITHHELD
 from rates.constants import KEY_FEED
 from rates.models import CoinSource
 from rates.tests.quotes import message, publish
@@ -137,7 +138,9 @@ def test_sources_of_coins_that_are_asked_tell_how_they_are():
     source.state.failures = 4
     source.state.save()
     CoinSource.objects.exclude(pk=source.pk).update(enabled=False)
+    valkey.client().set(KEY_WITHHELD, 3)
     found, name = samples(), ("source", "coingecko")
+    assert found["quayside_coin_lists_withheld_total",] == 3
     assert (
         found["quayside_coin_source_ok", name],
         found["quayside_coin_source_failures", name],

@@ -14,8 +14,11 @@ KEY_CSV: Final = "coins:csv"  # string: a line of CSV a coin, the same
 KEY_SERIES: Final = "coins:series"  # string: symbol to prices of the last week, as JSON
 KEY_NOTICES: Final = "coins:q"  # hash: the topic's snapshot
 KEY_CALLS: Final = "coins:calls"  # hash: how many calls of webhooks were taken, and failed
+KEY_WITHHELD: Final = "coins:withheld"  # number: merges that were too short to be served
 KEY_CALLING: Final = "coins:calling"  # string, 60 s: some worker is calling webhooks
-KEY_TOLD: Final = "coins:told"  # hash: threshold -> symbol to the price last told, as JSON
+KEY_TOLD: Final = (
+    "coins:told"  # hash: as last told, JSON: threshold -> symbol to price; list -> ranks too
+)
 
 TOPIC: Final = "coins:changed"
 STATE_EVENT: Final = "coins:state"
@@ -24,12 +27,15 @@ CHANNEL: Final = "coins:changed"
 # --- Time ---------------------------------------------------------------------------------
 # How often each source is asked at most.
 PERIOD: Final = timedelta(seconds=60)
-# A source this old no longer stands before the next one in order.
+# A source this old no longer stands before the next one in order; where its credits ask for a
+# longer interval, ranks stay with it for that long.
 FRESH: Final = timedelta(seconds=150)
 # A list this old is marked as stale.
 STALE: Final = timedelta(seconds=180)
 # After this long a shorter list is better than an older one.
 FORGIVES_SHRINKING: Final = timedelta(hours=1)
+# A source this old fills no gaps while a fresh one answers.
+FILLS: Final = timedelta(hours=1)
 
 # --- Sizes --------------------------------------------------------------------------------
 MOST: Final = 500

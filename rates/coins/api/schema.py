@@ -24,7 +24,7 @@ AGES: Final = {
     "Cache-Control": "Caches may keep it 15 s, and a day while this service fails.",
     "X-Data-As-Of": "When the prices were fetched.",
     "X-Data-Age": "Seconds since then.",
-    "X-Data-Stale": "`1` when prices or ranks are older than three minutes.",
+    "X-Data-Stale": "`1` when prices are older than three minutes, or ranks than they last.",
     "X-Ranks-As-Of": "When the ranks were fetched.",
     "X-Rank-Hash": "Changes only when some rank does.",
 }
@@ -56,6 +56,11 @@ class CoinsMetaSerializer(serializers.Serializer[Any]):
     hash = serializers.CharField(help_text="Of ranks, symbols and prices of the whole list.")
     rank_hash = serializers.CharField(help_text="Of ranks and symbols only.")
     simulated = serializers.BooleanField()
+    sources = serializers.DictField(
+        child=serializers.DateTimeField(),
+        required=False,
+        help_text="Where `fields` names `from`: when each source was fetched.",
+    )
 
 
 class CoinsSerializer(serializers.Serializer[Any]):

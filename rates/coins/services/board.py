@@ -31,6 +31,14 @@ BELIEVED: Final = 1.0
 MEMOISED: Final = 64
 CACHE_CONTROL: Final = "public, max-age=15, stale-if-error=86400"
 RETRY: Final = 5
+# Of two processes that publish, the one that is late must not put the older list in place.
+WRITE_NEWER: Final = """
+local held = redis.call('HGET', KEYS[1], 'version')
+if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end
+for place = 2, 4 do redis.call('SET', KEYS[place], ARGV[place]) end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], unpack(ARGV, 5))
+return 1
+"""
 
 
 class Ready:
@@ -120,20 +128,20 @@ def headers(shown: CoinList, now: datetime) -> dict[str, str]:
     }
 
 
-def write(shown: CoinList) -> None:
-    """Render once and put it where every process looks. Raises ``RedisError``."""
-    meta: dict[Any, Any] = {
-        "version": shown.version,
-        "hash": shown.hash,
-        "rank_hash": shown.rank_hash,
-        "as_of": _iso(shown.as_of),
-    }
-    with valkey.client().pipeline(transaction=True) as pipeline:
-        pipeline.set(c.KEY_ROWS, rendering.compact({"version": shown.version, **shown.pack()}))
-        pipeline.set(c.KEY_JSON, b"\n".join(rendering.json_lines(shown.rows)))
-        pipeline.set(c.KEY_CSV, b"\n".join(rendering.csv_lines(shown.rows)))
-        pipeline.hset(c.KEY_META, mapping=meta)
-        pipeline.execute()
+def write(shown: CoinList) -> bool:
+    """Render once and put it where every process looks, unless a newer list is there.
+
+    Whether it was put there. Raises ``RedisError``.
+    """
+    words: list[Any] = [
+        shown.version,
+        rendering.compact({"version": shown.version, **shown.pack()}),
+        b"\n".join(rendering.json_lines(shown.rows)),
+        b"\n".join(rendering.csv_lines(shown.rows)),
+        *("hash", shown.hash, "rank_hash", shown.rank_hash, "as_of", _iso(shown.as_of)),
+    ]
+    keys = (c.KEY_META, c.KEY_ROWS, c.KEY_JSON, c.KEY_CSV)
+    return bool(valkey.client().eval(WRITE_NEWER, len(keys), *keys, *words))
 
 
 def stored() -> CoinList | None:
@@ -158,8 +166,11 @@ def _newer(held: Ready | None) -> Ready | None:
 def _from_valkey(held: Ready | None) -> Ready | None:
     client = valkey.client()
     version = cast("bytes | None", client.hget(c.KEY_META, "version"))
-    if version is None or (held is not None and held.shown.version == int(version)):
-        return held if version is not None else None
+    if version is None:
+        return None
+    # Valkey may have come back with what it knew long ago.
+    if held is not None and held.shown.version >= int(version):
+        return held
     with client.pipeline(transaction=True) as pipeline:
         pipeline.mget(c.KEY_ROWS, c.KEY_JSON, c.KEY_CSV)
         rows, json_text, csv_text = pipeline.execute()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rates.coins import constants as c
@@ -24,6 +24,8 @@ class CoinList:
     sources: Mapping[str, datetime]
     price_source: str
     rank_source: str
+    # Seconds for which such ranks are fresh: their source may be asked seldom.
+    ranks_last: int = 0
     simulated: bool = False
     hash: str = field(init=False)
     rank_hash: str = field(init=False)
@@ -46,7 +48,8 @@ class CoinList:
 
     def is_stale(self, now: datetime) -> bool:
         """Whether prices or ranks are older than a source that works would leave them."""
-        return now - min(self.as_of, self.ranked_at) > c.STALE
+        patience = max(c.STALE, timedelta(seconds=self.ranks_last) + (c.STALE - c.FRESH))
+        return now - self.as_of > c.STALE or now - self.ranked_at > patience
 
     def by_symbol(self) -> dict[str, Row]:
         return {row["symbol"]: row for row in self.rows}
@@ -58,6 +61,7 @@ class CoinList:
             "sources": {name: moment.isoformat() for name, moment in self.sources.items()},
             "price_source": self.price_source,
             "rank_source": self.rank_source,
+            "ranks_last": self.ranks_last,
             "simulated": self.simulated,
         }
 
@@ -69,6 +73,7 @@ def unpack(version: int, packed: Mapping[str, Any]) -> CoinList:
         sources={name: datetime.fromisoformat(at) for name, at in packed["sources"].items()},
         price_source=packed["price_source"],
         rank_source=packed["rank_source"],
+        ranks_last=packed.get("ranks_last", 0),
         simulated=packed.get("simulated", False),
     )
 

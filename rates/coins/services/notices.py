@@ -23,6 +23,10 @@ from rates.coins.services.rendering import compact
 # Coins that one notice names at most.
 NAMED: Final = 50
 EPOCH: Final = 1
+# Symbol to rank and price; the field under which that of the last notice is kept.
+Places = dict[str, tuple[int, str]]
+LIST: Final = "list"
+NOWHERE: Final = (None, None)
 
 
 def threshold_key(threshold: str) -> str:
@@ -42,52 +46,58 @@ TOPIC: Final = Topic(
 )
 
 
-def publish(before: CoinList | None, after: CoinList) -> list[Message]:
-    """Tell every key that has something to tell; what was told. Raises ``RedisError``."""
-    told = []
-    if before is None or before.rank_hash != after.rank_hash:
-        told.append(_message("rank", after, rank_changes(before, after)))
-    if before is None or before.hash != after.hash:
-        told.append(_message("price", after, price_changes(before, after)))
-        told += _moves(after)
-    if told:
-        publishing.publish(valkey.client(), TOPIC, *told)
-    return told
+def publish(after: CoinList) -> list[Message]:
+    """Tell every key that has something to tell; what was told. Raises ``RedisError``.
 
-
-def rank_changes(before: CoinList | None, after: CoinList) -> list[dict[str, Any]]:
-    was = {} if before is None else before.by_symbol()
-    is_now = after.by_symbol()
-    changes = [
-        {"symbol": symbol, "from": was.get(symbol, {}).get("rank"), "to": row["rank"]}
-        for symbol, row in is_now.items()
-        if was.get(symbol, {}).get("rank") != row["rank"]
-    ]
-    gone = [{"symbol": s, "from": row["rank"], "to": None} for s, row in was.items()]
-    return changes + [change for change in gone if change["symbol"] not in is_now]
-
-
-def price_changes(before: CoinList | None, after: CoinList) -> list[dict[str, Any]]:
-    was = {} if before is None else {row["symbol"]: row["price"] for row in before.rows}
-    return [
-        _move(row["symbol"], was.get(row["symbol"]), row["price"])
-        for row in after.rows
-        if was.get(row["symbol"]) != row["price"]
-    ]
-
-
-def _moves(after: CoinList) -> list[Message]:
-    """A message for each threshold that some coin has passed since it was last named there."""
-    raw = cast("list[bytes | None]", valkey.client().hmget(c.KEY_TOLD, list(c.THRESHOLDS)))
-    told, kept = [], {}
-    for threshold, text in zip(c.THRESHOLDS, raw, strict=True):
-        base: dict[str, str] = {} if text is None else json.loads(text)
-        found, base = moves(base, after, threshold)
+    What is new is new to subscribers: it is compared with the list that they were last told of, so
+    that what changed while Valkey was away is told once it is back. Told twice is better than not.
+    """
+    client, names = valkey.client(), (LIST, *c.THRESHOLDS)
+    raw = cast("list[bytes | None]", client.hmget(c.KEY_TOLD, list(names)))
+    bases = {
+        name: {} if text is None else json.loads(text)
+        for name, text in zip(names, raw, strict=True)
+    }
+    was: Places = {symbol: (rank, price) for symbol, (rank, price) in bases[LIST].items()}
+    is_now = places(after)
+    if was == is_now:
+        return []
+    told, kept = [], {LIST: compact(is_now)}
+    ranks, prices = rank_changes(was, after), price_changes(was, after)
+    if ranks:
+        told.append(_message("rank", after, ranks))
+    told.append(_message("price", after, prices))
+    for threshold in c.THRESHOLDS:
+        found, base = moves(bases[threshold], after, threshold)
         if found:
             told.append(_message(threshold_key(threshold), after, found))
         kept[threshold] = compact(base)
-    valkey.client().hset(c.KEY_TOLD, mapping=cast("dict[Any, Any]", kept))
+    publishing.publish(client, TOPIC, *told)
+    client.hset(c.KEY_TOLD, mapping=cast("dict[Any, Any]", kept))
     return told
+
+
+def places(shown: CoinList | None) -> Places:
+    return {} if shown is None else {r["symbol"]: (r["rank"], r["price"]) for r in shown.rows}
+
+
+def rank_changes(was: Places, after: CoinList) -> list[dict[str, Any]]:
+    is_now = places(after)
+    changes = [
+        {"symbol": symbol, "from": was.get(symbol, NOWHERE)[0], "to": rank}
+        for symbol, (rank, _) in is_now.items()
+        if was.get(symbol, NOWHERE)[0] != rank
+    ]
+    gone = [{"symbol": s, "from": rank, "to": None} for s, (rank, _) in was.items()]
+    return changes + [change for change in gone if change["symbol"] not in is_now]
+
+
+def price_changes(was: Places, after: CoinList) -> list[dict[str, Any]]:
+    return [
+        _move(symbol, was.get(symbol, NOWHERE)[1], price)
+        for symbol, (_, price) in places(after).items()
+        if was.get(symbol, NOWHERE)[1] != price
+    ]
 
 
 def moves(

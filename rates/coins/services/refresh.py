@@ -7,9 +7,9 @@ it said last stays until it says something better.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import structlog
@@ -19,10 +19,11 @@ from django.db.models import F
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from foundation import valkey
 from rates.coins import constants as c
 from rates.coins import policies
 from rates.coins.services import asking, board, merge, notices, webhook_events
-from rates.coins.services.coin_list import CoinList, unpack
+from rates.coins.services.coin_list import CoinList, Row, unpack
 from rates.coins.sources import ADAPTERS
 from rates.coins.sources.listing import MOST_CREDITS, Adapter, Fetched, Kind, Listing, SourceFailed
 from rates.models import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSourceState
@@ -79,12 +80,7 @@ def is_due(state: CoinSourceState, now: datetime) -> bool:
         return False
     if state.next_allowed_at is not None and now < state.next_allowed_at:
         return False
-    pause = policies.interval(
-        now,
-        cost=ADAPTERS[source.name].credits(source.rows),
-        allowance=source.monthly_credits,
-        used=used_credits(state, now),
-    )
+    pause = _interval(state, now)
     if pause is None:
         return False
     if state.fetched_at is None:
@@ -98,16 +94,24 @@ def take(name: str, now: datetime) -> CoinSource | None:
         states = CoinSourceState.objects.select_for_update(of=("self",)).select_related("source")
         state = states.get(source__name=name)
         source = state.source
-        cost = ADAPTERS[name].credits(source.rows)
-        used, allowance = used_credits(state, now), source.monthly_credits
-        pause = policies.interval(now, cost=cost, allowance=allowance, used=used)
+        pause = _interval(state, now)
         resting = state.next_allowed_at is not None and now < state.next_allowed_at
         known = has_key(source) or source.keyless
         if not (source.enabled and known) or resting or pause is None:
             return None
-        _charge(state, cost, now)
+        _charge(state, ADAPTERS[name].credits(source.rows), now)
         state.save()
     return source
+
+
+def _interval(state: CoinSourceState, now: datetime) -> timedelta | None:
+    source = state.source
+    return policies.interval(
+        now,
+        cost=ADAPTERS[source.name].credits(source.rows),
+        allowance=source.monthly_credits,
+        used=used_credits(state, now),
+    )
 
 
 def used_credits(state: CoinSourceState, now: datetime) -> int:
@@ -142,7 +146,8 @@ def record(
         state = CoinSourceState.objects.select_for_update().get(source=source)
         if isinstance(answer, Fetched):
             _charge(state, answer.credits, now)
-            if shrunken(len(state.rows), len(answer.rows), state.fetched_at, now):
+            before = min(len(state.rows), source.rows)
+            if shrunken(before, len(answer.rows), state.fetched_at, now):
                 what = f"{len(answer.rows)} rows after {len(state.rows)}"
                 answer = SourceFailed(Kind.SHRUNKEN, what)
         if isinstance(answer, SourceFailed):
@@ -190,60 +195,111 @@ def publish(now: datetime) -> CoinList | None:
         list(CoinSource.objects.select_for_update().order_by("pk").values_list("pk"))
         newest = CoinSnapshot.objects.newest()
         before = None if newest is None else unpack(newest.version, newest.body)
-        shown = merged(now, version=_version(before, now))
-        if shown is None or (
-            before is not None and shrunken(len(before.rows), len(shown.rows), before.as_of, now)
-        ):
-            return None
-        _store(shown, now)
-        webhook_events.queue(before, shown)
+        shown, short = _longest(merged(now, version=_version(before, now)), before, now)
+        if shown is not None:
+            _store(shown, now)
+            webhook_events.queue(before, shown)
     # After the commit: what is served is never newer than what would survive.
     try:
-        board.write(shown)
-        notices.publish(before, shown)
+        if short:
+            logger.warning("coins withheld", rows=short, served=shown and shown.rank_source)
+            valkey.client().incr(c.KEY_WITHHELD)
+        if shown is not None and board.write(shown):
+            notices.publish(shown)
     except RedisError as problem:
         logger.warning("coins not pushed", error=str(problem))
     return shown
 
 
-def merged(now: datetime, *, version: int) -> CoinList | None:
-    """What the sources' last good rows make together."""
+def _longest(
+    candidates: Iterable[tuple[CoinList, int]], before: CoinList | None, now: datetime
+) -> tuple[CoinList | None, dict[str, int]]:
+    """The first list that has not shrunken; by source of ranks, the rows of those that have."""
+    short: dict[str, int] = {}
+    for shown, most in candidates:
+        rows = len(shown.rows)
+        if before is None or not shrunken(min(len(before.rows), most), rows, before.as_of, now):
+            return shown, short
+        short[shown.rank_source] = rows
+    return None, short
+
+
+def merged(now: datetime, *, version: int) -> Iterator[tuple[CoinList, int]]:
+    """What the sources' last good rows make together, by each source of ranks in its order.
+
+    Beside each list stands how many rows its sources were asked for.
+    """
     states = [
         state
         for state in CoinSourceState.objects.select_related("source").filter(source__enabled=True)
         if state.fetched_at is not None
     ]
-    prices = in_order(states, "price", now)
-    ranks = in_order(states, "rank", now)
-    if not prices or not ranks:
-        return None
+    prices = _filling(in_order(states, "price", now), now)
+    ranks = _filling(in_order(states, "rank", now), now)
     aliases = {
         (name, key): coin
         for name, key, coin in CoinAlias.objects.values_list("source__name", "key", "coin")
     }
     read = {s.source.name: [Listing(*row) for row in s.rows] for s in {*prices, *ranks}}
-    ranked_by = ranks[0].source.name
-    result = merge.merge(
-        merge.Source(ranked_by, read[ranked_by]),
-        [merge.Source(s.source.name, read[s.source.name]) for s in prices],
-        aliases,
-    )
-    if result.clashes or result.dropped:
-        logger.info("coins left out", **result.dropped, clashes=result.clashes[:20])
-    if not result.rows:
-        return None
-    named = {name for row in result.rows for name in row["from"].values()}
-    price_source = next(s.source.name for s in prices if s.source.name in _priced_by(result.rows))
+    priced = [merge.Source(s.source.name, read[s.source.name]) for s in prices]
+    most = max((state.source.rows for state in prices), default=0)
+    for state in ranks:
+        name = state.source.name
+        rows = read[name]
+        if prices and _old(state, now) > c.FILLS and _old(prices[0], now) <= c.FRESH:
+            rows = [row.without_figures() for row in rows]
+        result = merge.merge(merge.Source(name, rows), priced, aliases)
+        if result.clashes or result.dropped:
+            logger.info("coins left out", **result.dropped, clashes=result.clashes[:20])
+        if result.rows:
+            shown = _listed(result.rows, states, prices, state, now, version=version)
+            yield shown, min(most, state.source.rows)
+
+
+def _listed(
+    rows: list[Row],
+    states: Iterable[CoinSourceState],
+    prices: Iterable[CoinSourceState],
+    ranked: CoinSourceState,
+    now: datetime,
+    *,
+    version: int,
+) -> CoinList:
+    named = {name for row in rows for name in row["from"].values()}
+    priced_by = {row["from"]["price"] for row in rows}
     return CoinList(
         version=version,
-        rows=result.rows,
+        rows=rows,
         sources={
             s.source.name: s.fetched_at for s in states if s.fetched_at and s.source.name in named
         },
-        price_source=price_source,
-        rank_source=ranked_by,
+        price_source=next(s.source.name for s in prices if s.source.name in priced_by),
+        rank_source=ranked.source.name,
+        ranks_last=int(_lasts(ranked, "rank", now).total_seconds()),
         simulated=settings.SIMULATED,
     )
+
+
+def _filling(states: list[CoinSourceState], now: datetime) -> list[CoinSourceState]:
+    """Those that may stand beside each other: with a fresh one, none that is old."""
+    if all(_old(state, now) > c.FRESH for state in states):
+        return states
+    return [state for state in states if _old(state, now) <= c.FILLS]
+
+
+def _old(state: CoinSourceState, now: datetime) -> timedelta:
+    assert state.fetched_at is not None
+    return now - state.fetched_at
+
+
+def _lasts(state: CoinSourceState, purpose: Purpose, now: datetime) -> timedelta:
+    """For how long what the source said is fresh.
+
+    Ranks move slowly and differ from source to source, so they stay with one that is asked seldom
+    for as long as it answers; with prices another fills in between.
+    """
+    pause = None if purpose == "price" or state.error else _interval(state, now)
+    return c.FRESH if pause is None else max(c.FRESH, pause + c.PERIOD + policies.SLACK)
 
 
 def in_order(
@@ -255,14 +311,10 @@ def in_order(
 
     def place(state: CoinSourceState) -> tuple[bool, float]:
         assert state.fetched_at is not None
-        old = now - state.fetched_at > c.FRESH
+        old = _old(state, now) > _lasts(state, purpose, now)
         return old, -state.fetched_at.timestamp() if old else getattr(state.source, name)
 
     return sorted(used, key=place)
-
-
-def _priced_by(rows: Iterable[dict[str, dict[str, str]]]) -> set[str]:
-    return {row["from"]["price"] for row in rows}
 
 
 def _version(before: CoinList | None, now: datetime) -> int:

@@ -72,6 +72,8 @@ def body(
             "rank_hash": shown.rank_hash,
             "simulated": shown.simulated,
         }
+        if "from" in asked.fields:
+            meta["sources"] = {name: at.isoformat() for name, at in shown.sources.items()}
         content = b'{"data":[\n%s],\n"meta":%s}\n' % (b",\n".join(lines), compact(meta))
     # The plain body follows from the hash; other fields may change while prices and ranks do not.
     digest = shown.hash if plain else hashlib.sha256(content).hexdigest()

@@ -43,11 +43,11 @@ def _changes(
     before: CoinList | None, after: CoinList, keys: set[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Key to what it has to tell; keys without anything are absent."""
-    told = {}
+    told, was = {}, notices.places(before)
     if "rank" in keys and (before is None or before.rank_hash != after.rank_hash):
-        told["rank"] = notices.rank_changes(before, after)
+        told["rank"] = notices.rank_changes(was, after)
     if "price" in keys and (before is None or before.hash != after.hash):
-        told["price"] = notices.price_changes(before, after)
+        told["price"] = notices.price_changes(was, after)
     used = [step for step in c.THRESHOLDS if notices.threshold_key(step) in keys]
     bases = {base.threshold: base.prices for base in CoinMoveBase.objects.all()}
     # A base that nobody measures from grows old; whoever comes next begins anew.

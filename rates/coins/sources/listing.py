@@ -68,6 +68,9 @@ class Listing(NamedTuple):
     market_cap: str | None = None  # USD
     volume_24h: str | None = None  # USD
 
+    def without_figures(self) -> Listing:
+        return Listing(*self[:5])
+
 
 @dataclass(frozen=True)
 class Fetched:

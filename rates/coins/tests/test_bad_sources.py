@@ -132,8 +132,9 @@ def test_a_source_that_is_slow_does_not_hold_back_one_that_has_answered(sources,
     write = board.write
 
     def writing(shown):
-        write(shown)
+        written = write(shown)
         published.set()
+        return written
 
     def slow():
         seen.append(published.wait(20))

@@ -1,8 +1,10 @@
 """``coins:changed``: what is told under each key."""
 
 import pytest
+from redis.exceptions import ConnectionError as NoValkey
 
 from foundation import valkey
+from live import publishing
 from rates.coins import constants as c
 from rates.coins.services import refresh
 from rates.coins.tests.market import Clock, listing, put, put_rows, told
@@ -83,3 +85,26 @@ def test_a_swap_at_a_source_reaches_the_push(upstream):
     clock.pass_by(60)
     refresh.refresh("rank", clock=clock)
     assert {"symbol": "ETH", "from": 2, "to": 1} in told()["rank"]["changes"]
+
+
+def test_what_changed_while_valkey_was_away_is_told_once_it_is_back(monkeypatch):
+    put_rows([listing("A", 1, "100"), listing("B", 2, "10")])
+    tell = publishing.publish
+
+    def away(*args):
+        raise NoValkey
+
+    monkeypatch.setattr(publishing, "publish", away)
+    put_rows([listing("B", 1, "10"), listing("A", 2, "103")])
+    assert told()["rank"]["changed"] == 2  # still the notice of the first list
+    monkeypatch.setattr(publishing, "publish", tell)
+    put_rows([listing("B", 1, "10"), listing("A", 2, "103")])
+    assert {"symbol": "A", "from": 1, "to": 2} in told()["rank"]["changes"]
+    assert told()["price>2%"]["changes"][0]["from"] == "100"
+
+
+def test_a_valkey_that_has_forgotten_everything_is_told_the_whole_list():
+    put("A", "B")
+    valkey.client().flushall()
+    put("A", "B")
+    assert told()["rank"]["changed"] == 2
