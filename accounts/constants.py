@@ -36,6 +36,18 @@ class EventKind(StrEnum):
     SWITCHED_ON = "switched_on"
     ROLES_CHANGED = "roles_changed"
     ACCOUNT_CLOSED = "account_closed"
+    ORG_RENAMED = "org_renamed"
+    ORG_DISSOLVED = "org_dissolved"
+    ORG_ROLE_CHANGED = "org_role_changed"
+    ORG_MEMBER_REMOVED = "org_member_removed"
+    ORG_INVITED = "org_invited"
+    ORG_INVITATION_MAILED = "org_invitation_mailed"
+    ORG_KEY_MADE = "org_key_made"
+    ORG_KEY_REVOKED = "org_key_revoked"
+    ORG_DOMAIN_ADDED = "org_domain_added"
+    ORG_DOMAIN_REMOVED = "org_domain_removed"
+    ORG_TREASURY_ADDED = "org_treasury_added"
+    ORG_TREASURY_REMOVED = "org_treasury_removed"
 
 
 # As the owner of the account reads it.
@@ -62,4 +74,16 @@ EVENT_WORDS: Final = {
     EventKind.SWITCHED_ON: "Account switched on",
     EventKind.ROLES_CHANGED: "Roles changed",
     EventKind.ACCOUNT_CLOSED: "Account closed",
+    EventKind.ORG_RENAMED: "Organisation renamed",
+    EventKind.ORG_DISSOLVED: "Organisation deleted",
+    EventKind.ORG_ROLE_CHANGED: "Role in an organisation changed",
+    EventKind.ORG_MEMBER_REMOVED: "Member of an organisation removed",
+    EventKind.ORG_INVITED: "Link into an organisation made",
+    EventKind.ORG_INVITATION_MAILED: "Invitation to an organisation sent",
+    EventKind.ORG_KEY_MADE: "Key of an organisation made",
+    EventKind.ORG_KEY_REVOKED: "Key of an organisation revoked",
+    EventKind.ORG_DOMAIN_ADDED: "Domain of an organisation added",
+    EventKind.ORG_DOMAIN_REMOVED: "Domain of an organisation removed",
+    EventKind.ORG_TREASURY_ADDED: "Treasury address added",
+    EventKind.ORG_TREASURY_REMOVED: "Treasury address removed",
 }

@@ -15,10 +15,12 @@ from django.core.validators import EmailValidator
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.constants import EventKind
+from accounts.models import SecurityEvent, User
 from accounts.services.tokens import digest
-from foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
+from foundation.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited
 from orgs.models import Invitation, Membership, Organisation, OrgRole
+from orgs.services import acts
 from orgs.services.rights import Act, require
 
 BEGINNING: Final = "qi_"
@@ -26,6 +28,10 @@ SECRET_BYTES: Final = 32
 FORM: Final = re.compile(r"qi_[A-Za-z0-9_-]{43}")
 LIFETIME: Final = timedelta(days=7)
 MAX_OPEN: Final = 50
+# Letters in so long, also for invitations that were withdrawn, or whose organisation is gone.
+MAIL_PERIOD: Final = timedelta(days=1)
+MAILED_BY_USER: Final = 50
+MAILED_BY_ORG: Final = 100
 # How long after its end an invitation is kept, for those who ask what became of it.
 KEPT: Final = timedelta(days=30)
 IS_EMAIL: Final = EmailValidator()
@@ -48,14 +54,19 @@ def invite(
 
     The secret stands after the ``#`` of the link, so that no server's log ever holds it. With
     ``email`` the link is sent there, and works for an account that has confirmed this address.
-    Raises ``Forbidden``, ``InvalidInput`` and ``Conflict``.
+    Raises ``Forbidden``, ``InvalidInput``, ``Conflict``, and ``RateLimited`` after many letters.
     """
-    require(by, org, Act.OWN if role == OrgRole.OWNER else Act.MANAGE)
     address = _checked_email(email)
+    # Of two requests at once the second waits here, and then counts the first one's.
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
     Organisation.objects.select_for_update().get(pk=org.pk)
+    # Asked now, since whoever takes the right away waits for the organisation as well.
+    require(by, org, Act.OWN if role == OrgRole.OWNER else Act.MANAGE)
     if org.invitations.open(timezone.now()).count() >= MAX_OPEN:
         problem = f"There are {MAX_OPEN} open invitations. Withdraw one first."
         raise Conflict(problem, code="too_many_invitations")
+    if address:
+        _require_few_letters(org, by)
     secret = BEGINNING + secrets.token_urlsafe(SECRET_BYTES)
     invitation = Invitation.objects.create(
         org=org,
@@ -66,16 +77,20 @@ def invite(
         expires_at=timezone.now() + LIFETIME,
     )
     link = f"{join_url}#{secret}"
+    kind = EventKind.ORG_INVITATION_MAILED if address else EventKind.ORG_INVITED
+    acts.note(org=org, by=by, kind=kind, detail=f"as {role}")
     if address:
         transaction.on_commit(partial(_send, invitation, by, link))
     return invitation, link
 
 
 def withdraw(*, org: Organisation, by: User, invitation_id: int) -> None:
-    """End an invitation that nobody has accepted. Raises ``NotFound``."""
+    """End an invitation that is open. Raises ``NotFound``."""
     require(by, org, Act.MANAGE)
-    deleted, _ = org.invitations.filter(pk=invitation_id, accepted_at=None).delete()
-    if not deleted:
+    now = timezone.now()
+    # The row stays for a while, or withdrawing would let somebody write to ever more people.
+    ended = org.invitations.open(now).filter(pk=invitation_id).update(expires_at=now)
+    if not ended:
         raise NotFound("This organisation has no such invitation.")
 
 
@@ -103,6 +118,30 @@ def accept(*, user: User, secret: str) -> Membership:
         invitation.accepted_at, invitation.accepted_by = timezone.now(), user
         invitation.save(update_fields=["accepted_at", "accepted_by"])
     return membership
+
+
+def _require_few_letters(org: Organisation, by: User) -> None:
+    since = timezone.now() - MAIL_PERIOD
+    mailed = SecurityEvent.objects.filter(
+        user=by, kind=EventKind.ORG_INVITATION_MAILED, at__gt=since
+    )
+    sent = org.invitations.filter(created_at__gt=since).exclude(email="")
+    for times, most, whose in (
+        (mailed.order_by("at").values_list("at", flat=True), MAILED_BY_USER, "You have"),
+        (
+            sent.order_by("created_at").values_list("created_at", flat=True),
+            MAILED_BY_ORG,
+            "The organisation has",
+        ),
+    ):
+        found = list(times)
+        if len(found) >= most:
+            free = found[len(found) - most] - since
+            raise RateLimited(
+                f"{whose} sent {most} invitations by e-mail in a day. Give out a link instead.",
+                code="too_many_invitation_mails",
+                retry_after=int(free.total_seconds()) + 1,
+            )
 
 
 def _has_confirmed(user: User, email: str) -> bool:

@@ -11,10 +11,12 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.constants import EventKind
 from accounts.models import User
 from accounts.services.tokens import digest
 from foundation.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from orgs.models import ApiKey, KeyScope, Organisation
+from orgs.services import acts
 from orgs.services.rights import Act, require
 
 # Lets people and scanners of leaked secrets see what it is, and tells it from a user's token.
@@ -62,15 +64,20 @@ def create(
         created_by=by,
         expires_at=expires_at,
     )
+    detail = f"{key} for {', '.join(wanted)}"
+    acts.note(org=org, by=by, kind=EventKind.ORG_KEY_MADE, detail=detail)
     return key, secret
 
 
+@transaction.atomic
 def revoke(*, org: Organisation, by: User, key_id: int) -> None:
     """End a key at once. Raises ``NotFound`` for one that is gone, or another organisation's."""
     require(by, org, Act.MANAGE)
-    deleted, _ = org.api_keys.filter(pk=key_id).delete()
-    if not deleted:
+    key = org.api_keys.select_for_update().filter(pk=key_id).first()
+    if key is None:
         raise NotFound("This organisation has no such key.")
+    key.delete()
+    acts.note(org=org, by=by, kind=EventKind.ORG_KEY_REVOKED, detail=str(key))
 
 
 def authenticate(secret: str) -> ApiKey:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils import timezone
 
+from accounts.constants import EventKind
 from accounts.models import User
 from foundation.errors import Conflict, NotFound
-from orgs.models import Membership, Organisation, OrgRole
+from orgs.models import Invitation, Membership, Organisation, OrgRole
+from orgs.services import acts
 from orgs.services.rights import Act, require
 
+# Upwards.
+RANKS: Final = (OrgRole.MEMBER, OrgRole.MANAGER, OrgRole.OWNER)
 # Organisations that one refusal names.
 NAMED: Final = 5
 
 
 @transaction.atomic
 def change_role(*, org: Organisation, by: User, user_id: int, role: OrgRole) -> Membership:
-    """Only owners make owners and unmake them.
+    """Only owners make owners and unmake them. Who loses rights loses their open invitations too.
 
     Raises ``Forbidden``, ``NotFound``, and ``Conflict`` for the last owner.
     """
@@ -27,14 +32,20 @@ def change_role(*, org: Organisation, by: User, user_id: int, role: OrgRole) -> 
     require(by, org, Act.OWN if touches_owner else Act.MANAGE)
     if role != OrgRole.OWNER:
         _keep_an_owner(membership)
+    before = OrgRole(membership.role)
     membership.role = role
     membership.save(update_fields=["role"])
+    if RANKS.index(role) < RANKS.index(before):
+        _end_invitations(org, user_id)
+    if role != before:
+        detail = f"user {user_id} is {role} now, was {before}"
+        acts.note(org=org, by=by, kind=EventKind.ORG_ROLE_CHANGED, detail=detail, to=user_id)
     return membership
 
 
 @transaction.atomic
 def remove(*, org: Organisation, by: User, user_id: int) -> None:
-    """Take a member out; everybody may take themselves out.
+    """Take a member out, and end the invitations they made; everybody may take themselves out.
 
     Raises ``Forbidden``, ``NotFound``, and ``Conflict`` for the last owner.
     """
@@ -44,6 +55,9 @@ def remove(*, org: Organisation, by: User, user_id: int) -> None:
         require(by, org, Act.OWN if membership.role == OrgRole.OWNER else Act.MANAGE)
     _keep_an_owner(membership)
     membership.delete()
+    _end_invitations(org, user_id)
+    detail = f"user {user_id}, was {membership.role}"
+    acts.note(org=org, by=by, kind=EventKind.ORG_MEMBER_REMOVED, detail=detail, to=user_id)
 
 
 def of_user(user_id: int) -> list[dict[str, Any]]:
@@ -82,6 +96,14 @@ def require_other_owners(user_id: int) -> None:
 def forget(user_id: int) -> None:
     """The account is closed, and its row stays without a name."""
     Membership.objects.filter(user=user_id).delete()
+    now = timezone.now()
+    Invitation.objects.open(now).filter(created_by=user_id).update(expires_at=now)
+
+
+def _end_invitations(org: Organisation, user_id: int) -> None:
+    """A link that somebody kept would let them in again, or hand on rights they have lost."""
+    now = timezone.now()
+    org.invitations.open(now).filter(created_by=user_id).update(expires_at=now)
 
 
 def _serialise(org: Organisation) -> None:

@@ -9,11 +9,12 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
+from accounts.constants import EventKind
 from accounts.models import User
 from foundation.errors import Conflict, InvalidInput, NotFound
 from orgs.models import Domain, Membership, Organisation, OrgRole, Stat
 from orgs.models.organisations import MAX_NAME
-from orgs.services import domains
+from orgs.services import acts, domains
 from orgs.services.rights import Act, require
 
 logger = structlog.get_logger(__name__)
@@ -46,11 +47,15 @@ def found(*, by: User, name: str) -> Organisation:
     return org
 
 
+@transaction.atomic
 def rename(*, org: Organisation, by: User, name: str) -> Organisation:
     """Give it another name; its addresses stay. Raises ``Forbidden`` and ``InvalidInput``."""
     require(by, org, Act.MANAGE)
-    org.name = checked_name(name)
+    before, org.name = org.name, checked_name(name)
     org.save(update_fields=["name"])
+    if org.name != before:
+        detail = f"{before} is {org.name} now"
+        acts.note(org=org, by=by, kind=EventKind.ORG_RENAMED, detail=detail)
     return org
 
 
@@ -69,6 +74,7 @@ def dissolve(*, org: Organisation, by: User, confirmed: str) -> None:
     with transaction.atomic():
         org.delete()
         Stat.objects.filter(org_id=number).delete()
+        acts.note(org=org, by=by, kind=EventKind.ORG_DISSOLVED, detail=org.name)
     logger.info("organisation dissolved", org_id=number, user_id=by.pk)
 
 
@@ -80,16 +86,21 @@ def add_domain(*, org: Organisation, by: User, name: str) -> Domain:
         raise Conflict(f"There are {MAX_DOMAINS} domains.", code="too_many_domains")
     try:
         with transaction.atomic():
-            return org.domains.create(name=normal)
+            domain = org.domains.create(name=normal)
+            acts.note(org=org, by=by, kind=EventKind.ORG_DOMAIN_ADDED, detail=normal)
     except IntegrityError as problem:
         raise Conflict(f"{normal} is there already.", code="domain_exists") from problem
+    return domain
 
 
+@transaction.atomic
 def remove_domain(*, org: Organisation, by: User, name: str) -> None:
     require(by, org, Act.MANAGE)
-    deleted, _ = org.domains.filter(name=domains.normalise(name)).delete()
+    normal = domains.normalise(name)
+    deleted, _ = org.domains.filter(name=normal).delete()
     if not deleted:
         raise NotFound("This organisation has no such domain.")
+    acts.note(org=org, by=by, kind=EventKind.ORG_DOMAIN_REMOVED, detail=normal)
 
 
 def checked_name(name: str) -> str:

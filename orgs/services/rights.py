@@ -43,6 +43,8 @@ ROLES: Final = {
         "view_organisation",
         "change_organisation",
         "view_treasuryaddress",
+        "view_apikey",
+        "delete_apikey",
     ),
 }
 

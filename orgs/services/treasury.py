@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db import transaction
 
+from accounts.constants import EventKind
 from accounts.models import User
 from balances.models import Address
 from balances.services import addresses, history, valuation
@@ -16,6 +17,7 @@ from balances.services.amounts import EXACT, address_text
 from balances.services.holdings import Holding
 from foundation.errors import Conflict, InvalidInput, NotFound
 from orgs.models import Organisation, TreasuryAddress
+from orgs.services import acts
 from orgs.services.rights import Act, require
 
 MAX_ADDRESSES: Final = 100
@@ -60,15 +62,20 @@ def add(*, org: Organisation, by: User, address: str, label: str = "") -> Treasu
         raise Conflict(problem, code="address_exists", fields={"address": [problem]})
     if org.treasury.count() >= MAX_ADDRESSES:
         raise Conflict(f"There are {MAX_ADDRESSES} addresses.", code="too_many_addresses")
-    return org.treasury.create(raw=raw, label=text, added_by=by)
+    row = org.treasury.create(raw=raw, label=text, added_by=by)
+    acts.note(org=org, by=by, kind=EventKind.ORG_TREASURY_ADDED, detail=address_text(raw))
+    return row
 
 
+@transaction.atomic
 def remove(*, org: Organisation, by: User, address: str) -> None:
     """Raises ``Forbidden``, ``InvalidInput`` and ``NotFound``."""
     require(by, org, Act.MANAGE)
-    deleted, _ = org.treasury.filter(raw=addresses.parse(address)).delete()
+    raw = addresses.parse(address)
+    deleted, _ = org.treasury.filter(raw=raw).delete()
     if not deleted:
         raise NotFound("This organisation has no such address.")
+    acts.note(org=org, by=by, kind=EventKind.ORG_TREASURY_REMOVED, detail=address_text(raw))
 
 
 def of(org: Organisation) -> list[Held]:
