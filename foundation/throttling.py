@@ -44,27 +44,33 @@ class PassesWithoutCache(SimpleRateThrottle):
         key = self.get_cache_key(request, view)  # type: ignore[arg-type]
         if key is None or self.num_requests is None or self.duration is None:
             return True
-        try:
-            return self._count(key, self.num_requests, self.duration)
-        except RedisError as problem:
-            logger.warning("throttle without cache", error=str(problem))
-            return True
+        allowed, self._wait = take(key, self.num_requests, self.duration)
+        return allowed
 
     def wait(self) -> float | None:
         """Seconds until the next request would be let in; ``None`` where none ever is."""
         return self._wait
 
-    def _count(self, key: str, limit: int, period: int) -> bool:
-        number, passed = divmod(time.time(), period)
-        covered = 1 - passed / period
-        # Braces keep both numbers on one node of a cluster.
-        keys = [f"throttle:{{{key}}}:{int(number) - back}" for back in (0, 1)]
-        # Stubs do not tell the asynchronous client's answer from this one's.
-        answer: list[int] = valkey.client().eval(COUNT, 2, *keys, covered, limit, 2 * period)
-        counted, now, last = answer
-        if not counted:
-            self._wait = _wait(now, last, limit, period, passed)
-        return bool(counted)
+
+def take(key: str, limit: int, period: int) -> tuple[bool, float | None]:
+    """Count one of ``limit`` in ``period`` seconds: whether it is let in, and if not, in how many
+    seconds one would be; ``None`` where none ever is. Lets in while Valkey is down."""
+    try:
+        return _count(key, limit, period)
+    except RedisError as problem:
+        logger.warning("throttle without cache", error=str(problem))
+        return True, None
+
+
+def _count(key: str, limit: int, period: int) -> tuple[bool, float | None]:
+    number, passed = divmod(time.time(), period)
+    covered = 1 - passed / period
+    # Braces keep both numbers on one node of a cluster.
+    keys = [f"throttle:{{{key}}}:{int(number) - back}" for back in (0, 1)]
+    # Stubs do not tell the asynchronous client's answer from this one's.
+    answer: list[int] = valkey.client().eval(COUNT, 2, *keys, covered, limit, 2 * period)
+    counted, now, last = answer
+    return bool(counted), None if counted else _wait(now, last, limit, period, passed)
 
 
 def _wait(now: int, last: int, limit: int, period: int, passed: float) -> float | None:

@@ -22,7 +22,7 @@ class BalancesView(TableView):
         """What the address holds, or held at a block or a time. Unknown is never zero."""
         asked = queries.checked(queries.BalancesQuery, request.query_params)
         chain = queries.named_chain(asked)
-        found = lookup.look_up(address)
+        found = lookup.look_up(address, by=request.user.pk)
         holdings = history.balances_at(
             found, block=asked.get("block"), at=asked.get("at"), chain=chain
         )
@@ -50,7 +50,7 @@ class HistoryView(TableView):
         token = queries.token_of(asked, chain)
         if token is None:
             raise NotFound("There is no such token.", code="unknown_token")
-        found, before = lookup.look_up(address), asked.get("before")
+        found, before = lookup.look_up(address, by=request.user.pk), asked.get("before")
         if self.wants_csv(request):
             parts = export.changes(found, token, before=before)
             return self.file(f"{found}-{chain.pk}-history", parts)
@@ -67,7 +67,7 @@ class TransfersView(TableView):
         asked = queries.checked(queries.TransfersQuery, request.query_params)
         chain = queries.chain_of(asked)
         filters = queries.filters_of(asked, chain)
-        found, cursor = lookup.look_up(address), asked.get("cursor", "")
+        found, cursor = lookup.look_up(address, by=request.user.pk), asked.get("cursor", "")
         page = activity.transfers(
             found, chain, filters, cursor=cursor, limit=asked["limit"], spam=asked["spam"]
         )

@@ -69,6 +69,11 @@ class Balance(models.Model):
     # When the node gave the value, and whether it has to be asked again.
     at = models.DateTimeField(null=True)
     stale = models.BooleanField(default=False)
+    # How often in a row no node said a value, and not before when it is asked again.
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_try = models.DateTimeField(null=True)
+    # The newest block that moved it while no node said to what: older readings are out of date.
+    unread_block = models.BigIntegerField(null=True)
     # Drawn from the sequence ``balances_push_seq`` on every change: the order of pushes.
     version = models.PositiveBigIntegerField(default=0)
 

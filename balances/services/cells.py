@@ -6,11 +6,11 @@ once. A point is written where a value changed, or where a run of trustworthy po
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -19,6 +19,11 @@ from balances.models import BalancePoint
 from foundation.evm import multicall
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
+
+# A cell of which no node ever said a value is given up after so many questions, which takes about
+# ten minutes; one whose value is known is asked again, at last once in so many seconds.
+MOST_TRIES: Final = 10
+LONGEST_PAUSE: Final = 3600
 
 EXACT, SAMPLED = BalancePoint.Kind.EXACT, BalancePoint.Kind.SAMPLED
 
@@ -116,7 +121,7 @@ def store(place: Place, readings: Collection[Reading], *, touched: bool) -> list
     if failed:
         if touched:
             _end_coverage(place, failed)
-        changed += _mark_unread(failed)
+        changed += _mark_unread(place, failed) if touched else _note_failure(failed)
     return changed
 
 
@@ -252,6 +257,7 @@ def _upsert(place: Place, readings: Sequence[Reading]) -> list[int]:
             ON CONFLICT (address_id, token_id) DO UPDATE SET
                 value = excluded.value, block_number = excluded.block_number,
                 block_hash = excluded.block_hash, at = excluded.at, stale = false,
+                tries = 0, next_try = NULL, unread_block = NULL,
                 version = CASE WHEN b.value IS DISTINCT FROM excluded.value OR b.stale
                     THEN excluded.version ELSE b.version END
             WHERE b.block_number IS NULL OR b.block_number <= excluded.block_number
@@ -295,17 +301,68 @@ def end_complete_coins(place: Place) -> None:
     _run(sql, [place.number - 1, place.chain_id, place.number])
 
 
-def _mark_unread(cells: Sequence[Cell]) -> list[int]:
+def _mark_unread(place: Place, cells: Sequence[Cell]) -> list[int]:
     """Keep the old value with its age; it will be asked for again. Return what was not in doubt."""
     sql = """
-        INSERT INTO balances_balance AS b (address_id, token_id, stale, version)
-        SELECT cell.address, cell.token, true, nextval('balances_push_seq')
-        FROM unnest(%s::bigint[], %s::bigint[]) AS cell(address, token)
-        ON CONFLICT (address_id, token_id) DO UPDATE SET stale = true, version = excluded.version
-        WHERE NOT b.stale
-        RETURNING b.id
+        WITH doubted AS (
+            SELECT b.id FROM balances_balance b
+            JOIN unnest(%(addresses)s::bigint[], %(tokens)s::bigint[]) AS cell(address, token)
+              ON b.address_id = cell.address AND b.token_id = cell.token
+            WHERE b.stale
+        ), written AS (
+            INSERT INTO balances_balance AS b (address_id, token_id, stale, unread_block, version)
+            SELECT cell.address, cell.token, true, %(at)s, nextval('balances_push_seq')
+            FROM unnest(%(addresses)s::bigint[], %(tokens)s::bigint[]) AS cell(address, token)
+            ON CONFLICT (address_id, token_id) DO UPDATE SET
+                stale = true, unread_block = excluded.unread_block, next_try = NULL,
+                version = CASE WHEN b.stale THEN b.version ELSE excluded.version END
+            RETURNING b.id
+        )
+        SELECT id FROM written WHERE id NOT IN (SELECT id FROM doubted)
     """
-    return [int(pk) for (pk,) in _run(sql, [*_columns(cells)])]
+    addresses, tokens = _columns(cells)
+    facts = {"addresses": addresses, "tokens": tokens, "at": place.number}
+    return [int(pk) for (pk,) in _run(sql, facts)]
+
+
+def moved_since(place: Place, cells: Sequence[Cell]) -> set[tuple[int, int]]:
+    """The keys (address, token) of cells that a later block moved to nobody knows what."""
+    sql = """
+        SELECT b.address_id, b.token_id FROM balances_balance b
+        JOIN unnest(%s::bigint[], %s::bigint[]) AS cell(address, token)
+          ON b.address_id = cell.address AND b.token_id = cell.token
+        WHERE b.unread_block > %s
+    """
+    return {(row[0], row[1]) for row in _run(sql, [*_columns(cells), place.number])}
+
+
+def _note_failure(cells: Sequence[Cell]) -> list[int]:
+    """Ask again, ever more seldom. Who never said anything in ``MOST_TRIES`` is not asked any more:
+    there is nothing to be had. Return what changed by it."""
+    sql = """
+        WITH before AS (
+            SELECT b.id, b.stale FROM balances_balance b
+            JOIN unnest(%(addresses)s::bigint[], %(tokens)s::bigint[]) AS cell(address, token)
+              ON b.address_id = cell.address AND b.token_id = cell.token
+        ), written AS (
+            INSERT INTO balances_balance AS b
+                (address_id, token_id, stale, tries, next_try, version)
+            SELECT cell.address, cell.token, true, 1, now() + interval '1 second',
+                   nextval('balances_push_seq')
+            FROM unnest(%(addresses)s::bigint[], %(tokens)s::bigint[]) AS cell(address, token)
+            ON CONFLICT (address_id, token_id) DO UPDATE SET
+                tries = LEAST(b.tries + 1, 1000),
+                next_try = now() + LEAST(2 ^ LEAST(b.tries, 12), %(longest)s) * interval '1 second',
+                stale = b.value IS NOT NULL OR b.tries + 1 < %(most)s,
+                version = excluded.version
+            RETURNING b.id, b.stale
+        )
+        SELECT written.id FROM written LEFT JOIN before USING (id)
+        WHERE before.stale IS DISTINCT FROM written.stale
+    """
+    addresses, tokens = _columns(cells)
+    limits = {"most": MOST_TRIES, "longest": LONGEST_PAUSE}
+    return [int(pk) for (pk,) in _run(sql, {"addresses": addresses, "tokens": tokens, **limits})]
 
 
 def _columns(cells: Sequence[Cell]) -> tuple[list[int], list[int]]:
@@ -316,7 +373,7 @@ def _amounts(readings: Sequence[Reading]) -> list[Decimal]:
     return [Decimal(reading.value) for reading in readings if reading.value is not None]
 
 
-def _run(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def _run(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall()) if cursor.description else []

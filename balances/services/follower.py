@@ -63,7 +63,6 @@ class Follower:
         self._pulse = Pulse()
         self._behind_since: float | None = None
         self._refusals = 0
-        self._turn = 0
         self._state = ""
 
     def stop(self) -> None:
@@ -210,9 +209,8 @@ class Follower:
         self._pulse.epoch, self._pulse.number = chain.epoch, chain.head_number or 0
 
     def _reread(self, nodes: Nodes) -> None:
-        self._turn += 1
         try:
-            seeding.reread_stale(self.chain_id, nodes, turn=self._turn)
+            seeding.reread_stale(self.chain_id, nodes)
         except NoTip as problem:
             logger.info("not read again yet", chain=self.chain_id, detail=str(problem))
 

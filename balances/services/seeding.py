@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from balances.constants import NATIVE
-from balances.models import Address, BackfillJob, Balance, Block, Chain, Token
+from balances.models import Address, BackfillJob, Balance, Block, Chain, ChainSpan, Token
 from balances.services import cells, publishing
 from balances.services.cells import Cell, Place
 from balances.services.tokens import native_of
@@ -94,20 +96,18 @@ def seeds_at_once(chain: Chain) -> int:
     return max(SEEDED_CELLS // (1 + len(_likely_tokens(chain))), 1)
 
 
-def reread_stale(chain_id: int, nodes: Nodes, *, turn: int = 0) -> int:
-    """Read cells in doubt again at the tip, at most 1,000; return how many there were.
+def reread_stale(chain_id: int, nodes: Nodes) -> int:
+    """Read cells in doubt again at the tip, at most 1,000; return how many were read.
 
-    ``turn`` rises by one with each call, so that contracts which never answer do not keep others
-    from being asked. Raises ``NoTip`` and ``NodeError``.
+    Those that failed before come last and ever more seldom, so that contracts which never answer
+    keep no others from being asked. Raises ``NoTip`` and ``NodeError``.
     """
-    stale = Balance.objects.filter(token__chain=chain_id, stale=True)
-    count = stale.count()
-    if not count:
-        return 0
-    first = turn * PER_PASS % count
-    rows = stale.select_related("address", "token").order_by("pk")[first : first + PER_PASS]
-    read_at_tip(chain_id, nodes, [cell_of(row) for row in rows])
-    return count
+    due = Q(next_try=None) | Q(next_try__lte=timezone.now())
+    stale = Balance.objects.filter(due, token__chain=chain_id, stale=True)
+    rows = list(stale.select_related("address", "token").order_by("tries", "pk")[:PER_PASS])
+    if rows:
+        read_at_tip(chain_id, nodes, [cell_of(row) for row in rows])
+    return len(rows)
 
 
 def cell_of(row: Balance) -> Cell:
@@ -158,10 +158,19 @@ def multicall_at(chain: Chain, number: int) -> bytes | None:
 
 
 def _stored(place: Place, readings: Sequence[cells.Reading]) -> bool:
+    """False if the block was taken back, or if blocks are missing between it and the tip: nobody
+    knows what those moved. What a block above it moved unread is left out."""
     with transaction.atomic():
-        Chain.objects.select_for_update(no_key=True).get(pk=place.chain_id)
-        if not Block.objects.filter(chain=place.chain_id, hash=place.hash).exists():
+        chain = Chain.objects.select_for_update(no_key=True).get(pk=place.chain_id)
+        if not Block.objects.filter(chain=chain, hash=place.hash).exists():
             return False
+        head = chain.head_number or 0
+        if head != place.number:
+            runs = ChainSpan.objects.filter(chain=chain, to_block=head)
+            if not runs.filter(from_block__lte=place.number).exists():
+                return False
+            moved = cells.moved_since(place, [reading.cell for reading in readings])
+            readings = [r for r in readings if (r.cell.address_id, r.cell.token_id) not in moved]
         publishing.publish_cells(cells.store(place, readings, touched=False))
     return True
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from balances.models import Address, Balance, BalancePoint, Block, Chain, Coverage, Tx
-from balances.services import cells, past, seeding
+from balances.models import Address, BackfillJob, Balance, BalancePoint, Block, Chain, Coverage, Tx
+from balances.services import cells, history, past, seeding
 from balances.services.blocks import Outcome, apply_block
 from balances.services.rollback import TipMoved, roll_back
 from balances.services.tokens import native_of
@@ -168,6 +168,97 @@ def test_a_cell_that_fails_keeps_its_value_and_ends_what_is_known(
     row.refresh_from_db()
     assert (row.value, row.stale) == (8, False)
     assert Coverage.objects.filter(to_block=None).get().from_block == row.block_number
+
+
+def test_a_cell_that_never_answers_is_asked_ever_more_seldom_and_then_given_up(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    asked = []
+
+    def silent(nodes, block, cells, **options):
+        asked.append(len(cells))
+        return [None] * len(cells)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(multicall, "balances", silent)
+        seeding.seed(chain, [Address.objects.get(raw=ALICE)], nodes)
+        assert seeding.reread_stale(chain.pk, nodes) == 0
+        for _ in range(cells.MOST_TRIES):
+            Balance.objects.update(next_try=None)
+            seeding.reread_stale(chain.pk, nodes)
+        row = held(chain, ALICE)
+        assert (row.value, row.stale, row.tries) == (None, False, cells.MOST_TRIES)
+        assert asked == [1] * cells.MOST_TRIES
+        BackfillJob.objects.all().delete()
+        (holding,) = history.current(row.address)
+        assert (holding.state, holding.reason) == ("unknown", "failed")
+    pay(anvil, ALICE, 3)
+    follow()
+    row = held(chain, ALICE)
+    assert (row.value, row.stale, row.tries, row.next_try) == (3, False, 0, None)
+
+
+def test_an_older_reading_says_nothing_of_a_cell_that_moved_since_unread(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    balances = multicall.balances
+
+    def a_block_meanwhile(*args, **options):
+        values = balances(*args, **options)
+        pay(anvil, ALICE, 4)
+        silent = lambda nodes, block, asked, **_: [None] * len(asked)  # noqa: E731
+        monkeypatch.setattr(multicall, "balances", silent)
+        follow()
+        return values
+
+    monkeypatch.setattr(multicall, "balances", a_block_meanwhile)
+    seeding.seed(chain, list(Address.objects.order_by("pk")), nodes)
+    assert (held(chain, ALICE).value, held(chain, ALICE).stale) == (None, True)
+    assert (held(chain, BOB).value, held(chain, BOB).stale) == (0, False)
+    assert not Coverage.objects.filter(address__raw=ALICE).exists()
+    monkeypatch.setattr(multicall, "balances", balances)
+    seeding.reread_stale(chain.pk, nodes)
+    assert (held(chain, ALICE).value, held(chain, ALICE).stale) == (4, False)
+
+
+def test_a_reading_from_before_a_hole_is_read_again_at_the_tip(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    follow()
+    seeding.watch_addresses([ALICE])
+    balances = multicall.balances
+
+    def blocks_left_out_meanwhile(*args, **options):
+        values = balances(*args, **options)
+        monkeypatch.setattr(multicall, "balances", balances)
+        pay(anvil, ALICE, 4)
+        pay(anvil, BOB, 1)
+        apply_block(chain.pk, wire.head(nodes).hash, nodes, begins=True)
+        return values
+
+    monkeypatch.setattr(multicall, "balances", blocks_left_out_meanwhile)
+    seeding.seed(chain, [Address.objects.get()], nodes)
+    chain.refresh_from_db()
+    assert (held(chain, ALICE).value, held(chain, ALICE).block_number) == (4, chain.head_number)
+    assert Coverage.objects.get().from_block == chain.head_number
+
+
+def test_cells_that_fail_do_not_stand_before_those_that_answer(
+    anvil, chain, nodes, follow, monkeypatch
+):
+    follow()
+    seeding.watch_addresses([ALICE, BOB])
+    for who, tries in ((ALICE, 3), (BOB, 0)):
+        address = Address.objects.get(raw=who)
+        coin = native_of(chain)
+        Balance.objects.create(address=address, token=coin, stale=True, tries=tries)
+    monkeypatch.setattr(seeding, "PER_PASS", 1)
+    assert seeding.reread_stale(chain.pk, nodes) == 1
+    assert (held(chain, BOB).value, held(chain, ALICE).value) == (0, None)
 
 
 def test_a_new_address_is_read_at_the_tip(anvil, chain, nodes, follow):

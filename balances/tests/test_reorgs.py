@@ -49,12 +49,12 @@ def followed(simulated, chain_id=1):
 
 def settle(catch_up):
     """Advance until the head is reached: a head that moved asks for another round."""
-    for turn in range(20):
+    for _ in range(20):
         try:
             catch_up.advance()
         except HeadMoved:
             continue
-        if not seeding.reread_stale(catch_up.chain_id, NODES, turn=turn):
+        if not seeding.reread_stale(catch_up.chain_id, NODES):
             return
     raise AssertionError("never settled")
 

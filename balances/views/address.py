@@ -27,7 +27,7 @@ from balances.services.holdings import Holding
 from balances.templatetags.chains import called
 from balances.views.doors import signed_in, user_of
 from balances.views.rows import Sum, Taste, cells, milliseconds, state_of, sum_of
-from foundation.errors import InvalidInput, NotFound, QuaysideError
+from foundation.errors import InvalidInput, NotFound, QuaysideError, RateLimited
 from foundation.json_views import refusal
 from foundation.queries import MomentField
 
@@ -35,6 +35,7 @@ TRANSFERS: Final = 25
 QUIET: Final = 4
 STEPS: Final = 400
 WAYS: Final = {"": "All", "in": "In", "out": "Out"}
+NO_TIME: Final = "Write a date and a time, such as 2026-01-31T12:00."
 BLOCK: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
@@ -92,8 +93,11 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     except InvalidInput as refused:
         why = {"problem": refused.message, "given": address}
         return render(request, "balances/not_address.html", why, status=404)
-    found = lookup.look_up(raw)
     spelled = address_text(raw)
+    try:
+        found = lookup.look_up(raw, by=request.user.pk)
+    except RateLimited as refused:
+        return _too_many(request, spelled, refused)
     acts.note(request.user, LOOKED_UP, spelled)
     chains = list(Chain.objects.followed())
     names = [(str(chain.pk), chain.name) for chain in chains]
@@ -117,6 +121,13 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     }
     context |= _transfers(request, raw, chain)
     return render(request, "balances/address.html", context, status=held.status)
+
+
+def _too_many(request: HttpRequest, spelled: str, refused: RateLimited) -> HttpResponse:
+    why = {"problem": refused.message, "address": spelled}
+    response = render(request, "balances/too_many.html", why, status=refused.status)
+    response["Retry-After"] = str(refused.retry_after)
+    return response
 
 
 @signed_in
@@ -240,9 +251,8 @@ def _time(text: str) -> datetime:
     try:
         return MomentField().to_internal_value(text)
     except ValidationError as refused:
-        told = next(iter(refused.get_full_details()))
-        known = {"invalid": "Write a date and a time, such as 2026-01-31T12:00."}
-        problem = known.get(told["code"], str(told["message"]))
+        told = refused.detail if isinstance(refused.detail, list) else []
+        problem = NO_TIME if refused.get_codes() == ["invalid"] else " ".join(map(str, told))
         raise InvalidInput(problem, code="bad_time", fields={"at": [problem]}) from refused
 
 
