@@ -554,14 +554,17 @@ SOURCES = env.str(
 )
 KRAKEN_WS_URL = env.str("KRAKEN_WS_URL", default="wss://ws.kraken.com/v2")
 KRAKEN_REST_URL = env.str("KRAKEN_REST_URL", default="https://api.kraken.com")
-# A loopback upstream is a simulator whatever QUAYSIDE_SOURCES says; pages must never hide that.
-SIMULATED = SOURCES == "simulated" or urlsplit(KRAKEN_WS_URL).hostname in ("127.0.0.1", "localhost")
 # Top coins. Keys stand in the variables that the admin's coin sources name.
 COIN_SOURCE_URLS = {
     "coinmarketcap": env.str("COINMARKETCAP_URL", default="https://pro-api.coinmarketcap.com"),
     "cryptocompare": env.str("CRYPTOCOMPARE_URL", default="https://min-api.cryptocompare.com"),
     "coingecko": env.str("COINGECKO_URL", default="https://api.coingecko.com"),
 }
+# A loopback upstream is a simulator whatever QUAYSIDE_SOURCES says; pages must never hide that.
+SIMULATED = SOURCES == "simulated" or any(
+    urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    for url in (KRAKEN_WS_URL, KRAKEN_REST_URL, *COIN_SOURCE_URLS.values())
+)
 # Networks that are not public and may be called all the same, over plain HTTP too.
 WEBHOOK_PRIVATE_NETWORKS: list[IPv4Network | IPv6Network] = [
     ip_network(text) for text in env.list("WEBHOOK_PRIVATE_NETWORKS", subcast=str, default=[])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Func, IntegerField, Max, OuterRef, Q, Subquery
 
 if TYPE_CHECKING:
     from rates.models import (  # noqa: F401  # named in strings
@@ -91,6 +91,11 @@ class CoinSourceQuerySet(models.QuerySet["CoinSource"]):
     def in_use(self) -> Self:
         """Those that may be asked, each with its state read along."""
         return self.filter(enabled=True).select_related("state")
+
+    def told(self) -> Self:
+        """With how each is; of its last good rows only how many there are, as ``kept``."""
+        count = Func(F("state__rows"), function="jsonb_array_length", output_field=IntegerField())
+        return self.select_related("state").defer("state__rows").annotate(kept=count)
 
 
 class CoinSnapshotQuerySet(models.QuerySet["CoinSnapshot"]):

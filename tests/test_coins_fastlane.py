@@ -103,7 +103,16 @@ def test_text_csv_is_taken_and_anything_to_weigh_is_not(web):
 
 
 @pytest.mark.parametrize(
-    "query", ["?limit=0", "?limit=501", "?limit=abc", "?limit=1&limit=2", "?fields=colour", "?x=1"]
+    "query",
+    [
+        "?limit=0",
+        "?limit=501",
+        "?limit=abc",
+        "?limit=1&limit=2",
+        "?fields=colour",
+        "?fields=",
+        "?x=1",
+    ],
 )
 def test_mistakes_are_judged_by_django(web, query):
     web.get(URL)

@@ -96,6 +96,13 @@ def test_a_dangerous_setting_is_told_by_its_id(settings, changes, expected):
     assert expected in {message.id for message in run_checks()}
 
 
+@pytest.mark.parametrize("name", ["KRAKEN_WS_URL", "COINGECKO_URL", "COINMARKETCAP_URL"])
+def test_any_simulated_source_marks_the_desk_as_simulated(name):
+    scheme = "ws" if name == "KRAKEN_WS_URL" else "http"
+    done = manage("check", "--deploy", **{name: f"{scheme}://localhost:1"})
+    assert "quayside.W002" in done.stderr
+
+
 def test_another_database_than_postgresql_is_refused():
     assert "quayside.E005" in manage("check", DATABASE_URL="sqlite:///:memory:").stderr
 

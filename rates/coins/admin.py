@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from rates.coins.services import health, refresh
 from rates.models import CoinAlias, CoinSource
+from rates.querysets import CoinSourceQuerySet
 
 if TYPE_CHECKING:
     SourceBase = admin.ModelAdmin[CoinSource]
@@ -23,6 +24,9 @@ class CoinSourceAdmin(SourceBase):
     list_display = ["name", "enabled", "price_position", "rank_position", "condition", "budget"]
     readonly_fields = ["name", "condition", "budget"]
 
+    def get_queryset(self, request: HttpRequest) -> CoinSourceQuerySet:
+        return CoinSource.objects.told()
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # Each has an adapter in the code.
 
@@ -31,22 +35,18 @@ class CoinSourceAdmin(SourceBase):
 
     @admin.display(description="health")
     def condition(self, source: CoinSource) -> str:
-        found = self._of(source)
+        found = health.health_of(source, timezone.now())
         text = f"{found.state}, {found.rows} rows"
         return f"{text} ({found.error}: {found.message})" if found.error else text
 
     @admin.display(description="credits left this month")
     def budget(self, source: CoinSource) -> str:
-        left = self._of(source).credits_left
+        left = health.health_of(source, timezone.now()).credits_left
         return "no end" if left is None else f"{left:,}"
 
     def save_model(self, request: HttpRequest, obj: CoinSource, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         refresh.allow_again(obj)
-
-    def _of(self, source: CoinSource) -> health.Health:
-        found = health.sources(timezone.now())
-        return next(item for item in found if item.name == source.name)
 
 
 @admin.register(CoinAlias)

@@ -184,8 +184,8 @@ def _read(path: str, query: bytes, accept: str) -> Asked | None:
         given[name] = value
     wanted = _format(path, accept, given.pop(b"format", None))
     limit = given.pop(b"limit", b"%d" % c.USUAL)
-    named = given.pop(b"fields", b"")
-    if wanted is None or given or not LIMIT.fullmatch(limit) or int(limit) > c.MOST:
+    named = given.pop(b"fields", None)
+    if wanted is None or given or not LIMIT.fullmatch(limit) or int(limit) > c.MOST or named == b"":
         return None
     chosen = set(named.decode("latin-1").split(",")) if named else set()
     if not chosen <= set(c.FIELDS):

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+import structlog
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.gzip import gzip_page
@@ -15,6 +17,8 @@ from django.views.decorators.http import require_safe
 from foundation.errors import NotFound, Unavailable
 from rates.coins.services import board, health, history
 from rates.coins.services.coin_list import CoinList, Row
+
+logger = structlog.get_logger(__name__)
 
 # In the address and across both pages; "all" is every coin that is served.
 LIMITS: Final = ("10", "50", "100", "all")
@@ -48,7 +52,8 @@ class Line:
     @property
     def has_liquidity(self) -> bool:
         """Whether the coin can stand on logarithmic axes."""
-        return bool(self.market_cap and self.volume_24h and self.change_24h is not None)
+        above = [value for value in (self.market_cap, self.volume_24h) if value and value > 0]
+        return len(above) == 2 and self.change_24h is not None
 
 
 @gzip_page
@@ -77,7 +82,13 @@ def coin(request: HttpRequest, symbol: str) -> HttpResponse:
     except Unavailable:
         return render(request, "coins/none.html", context, status=503)
     shown = board.current().shown
-    points = history.points(row["symbol"], board.now() - WEEK)
+    points: list[history.Point] = []
+    try:
+        points = history.points(row["symbol"], board.now() - WEEK)
+        context["compared"] = health.compared(row, shown)
+    except (OperationalError, InterfaceError) as problem:
+        logger.warning("a coin without its past", error=str(problem))
+        context["unread"] = True
     origins = [
         (field, source, shown.sources[source]) for field, source in sorted(row["from"].items())
     ]
@@ -89,7 +100,6 @@ def coin(request: HttpRequest, symbol: str) -> HttpResponse:
         "told_by": sorted({source for *_, source in points if source}),
         "chart": _polyline([price for _, price, _, _ in points], 640, 160),
         "origins": origins,
-        "compared": health.compared(row["symbol"], row["price"]),
     }
     return render(request, "coins/coin.html", context)
 
@@ -104,13 +114,14 @@ def _list_page(request: HttpRequest, template: str) -> HttpResponse:
         return render(request, "coins/none.html", context, status=503)
     rows = shown.rows if limit == "all" else shown.rows[: int(limit)]
     series = history.series(shown) if template == "coins/market.html" else {}
-    lines = [_line(row, series) for row in rows]
+    lines = [_line(row, series or {}) for row in rows]
     drawn = [line for line in lines if line.has_liquidity]
     context |= {
         "lines": lines,
         "drawn": drawn,
         "left_out": len(lines) - len(drawn),
         "stale": shown.is_stale(board.now()),
+        "unread": series is None,
         "csv_limit": len(rows),
         **_ages(shown),
     }

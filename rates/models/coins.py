@@ -142,7 +142,7 @@ class CoinPoint(models.Model):
     price = models.DecimalField(max_digits=40, decimal_places=20)  # USD
     rank = models.PositiveSmallIntegerField(null=True)  # not known of hours before ours
     # The source of an hour that was never served here; empty for our own.
-    told_by = models.CharField(max_length=16, blank=True, default="")
+    told_by = models.CharField(max_length=16, blank=True, default="", db_default="")
 
     objects: ClassVar[CoinPointQuerySet] = CoinPointQuerySet.as_manager()  # type: ignore[assignment]
 

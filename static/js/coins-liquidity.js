@@ -1,5 +1,6 @@
 /** Market capitalisation against volume, drawn from the rows of the table beside it. */
 
+import "./coins-age.js";
 import { percent, short } from "./coins-figures.js";
 
 const WIDTH = 960;

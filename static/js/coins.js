@@ -1,14 +1,16 @@
 /** The market overview: live figures, search, sorting, watchlist, converter. The server drew it all. */
 
+import { tell } from "./coins-age.js";
 import { direction, percent, price, short } from "./coins-figures.js";
 import { Live, showConnection } from "./live.js";
 import { multiply, parseDecimal, plain, readAmount } from "./numbers.js";
 import { SortHeads } from "./sort-heads.js";
-import { refreshAges, setMoment } from "./time.js";
+import { refreshAges, serverNow, setMoment } from "./time.js";
 
 const FIGURES = ["change_1h", "change_24h", "change_7d", "market_cap", "volume_24h"];
 const WATCHLIST = "quayside:watchlist";
 const AGE_MS = 60_000;
+const STALE_MS = 180_000;
 const FLASH_MS = 400;
 const MOST_FLASHES = 10;
 
@@ -17,8 +19,7 @@ const find = (name) => document.querySelector(`[data-coins-${name}]`);
 
 class Market {
   constructor() {
-    this.body = table.tBodies[0];
-    this.rows = new Map([...this.body.rows].map((row) => [row.dataset.symbol, row]));
+    this.takeRows();
     this.watched = readWatchlist();
     this.etag = null;
     this.wireSearch();
@@ -41,12 +42,13 @@ class Market {
 
   showAge(headers) {
     const stale = headers.get("X-Data-Stale") === "1";
-    setMoment(find("as-of"), Date.parse(headers.get("X-Data-As-Of")));
+    const asOf = Date.parse(headers.get("X-Data-As-Of"));
+    setMoment(find("as-of"), asOf);
     setMoment(find("ranked-at"), Date.parse(headers.get("X-Ranks-As-Of")));
     find("price-source").textContent = headers.get("X-Price-Source");
     find("rank-source").textContent = headers.get("X-Rank-Source");
-    find("word").textContent = stale ? "Stale" : "Fresh";
-    find("state").className = `state state--${stale ? "stale" : "live"}`;
+    // Ranks may last longer than prices do; of them the server's word is asked for each minute.
+    tell(stale, stale ? serverNow() : asOf + STALE_MS);
     refreshAges();
   }
 
@@ -55,7 +57,7 @@ class Market {
     let moved = 0;
     for (const coin of coins) {
       const row = this.rows.get(coin.symbol);
-      if (!row) return location.reload(); // another coin came in: the page's rows are out of date
+      if (!row) return this.renew(); // another coin came in: only the server draws rows
       const before = row.dataset.price;
       if (before !== coin.price) {
         moved += 1;
@@ -67,6 +69,30 @@ class Market {
     find("summary").textContent = moved ? `${moved} prices changed.` : "";
     this.arrange();
     this.convert();
+  }
+
+  /** Take the rows that the server draws now, and leave everything else as it is. */
+  async renew() {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const body = page.querySelector("[data-coins] tbody");
+    if (!body) return;
+    table.tBodies[0].replaceWith(document.adoptNode(body));
+    this.takeRows();
+    this.wireStars();
+    const chosen = find("of");
+    const symbol = chosen.value;
+    chosen.replaceChildren(...[...this.rows.keys()].map((name) => new Option(name)));
+    if (this.rows.has(symbol)) chosen.value = symbol;
+    this.arrange();
+    this.filter();
+    this.convert();
+  }
+
+  takeRows() {
+    this.body = table.tBodies[0];
+    this.rows = new Map([...this.body.rows].map((row) => [row.dataset.symbol, row]));
   }
 
   write(row, coin) {

@@ -12,7 +12,7 @@ from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 PATHS = ("/coins/", "/coins/liquidity/", "/coins/BTC/", "/coins/?limit=all")
 
 
-def put_market(**prices):
+def put_market(*, first=None, **prices):
     """Serve the simulated market, with these prices instead of its own."""
     market = CoinMarket(7)
     market.clock = 0
@@ -33,7 +33,7 @@ def put_market(**prices):
                 volume_24h=f"{market._volume(coin, price):.2f}",
             )
         )
-    return put_rows(rows)
+    return put_rows([first, *rows] if first else rows)
 
 
 @pytest.fixture
@@ -77,6 +77,30 @@ def test_a_new_price_arrives_without_reloading(market, tab):
     put_market(BTC="84400.5")
     expect(page.locator('[data-symbol="BTC"] [data-cell="price"]')).to_have_text("$84,400.5")
     assert page.evaluate("window.same")
+
+
+def test_a_coin_that_comes_in_is_drawn_without_losing_what_was_typed(market, tab):
+    page = tab("/coins/").page
+    expect(page.locator("[data-status-link]")).to_have_attribute("data-connection", "live")
+    page.evaluate("window.same = true")
+    page.click("[data-coins-convert]")
+    page.fill("[data-coins-amount]", "7")
+    put_market(first=listing("NEWCOIN", 1, "5", name="New coin"))
+    expect(page.locator('[data-symbol="NEWCOIN"] [data-star]')).to_be_visible()
+    expect(page.locator("[data-coins] tbody tr")).to_have_count(50)
+    expect(page.locator("[data-coins-amount]")).to_have_value("7")
+    assert page.evaluate("window.same")
+
+
+@pytest.mark.parametrize("path", ["/coins/liquidity/", "/coins/BTC/"])
+def test_a_page_that_is_left_open_says_by_itself_that_its_list_is_old(market, tab, path):
+    page = tab("/healthz").page
+    page.clock.install()
+    page.goto(path)
+    expect(page.locator("[data-coins-word]")).to_have_text("Fresh")
+    page.clock.fast_forward("04:00")
+    expect(page.locator("[data-coins-word]")).to_have_text("Stale")
+    expect(page.locator("[data-coins-as-of]")).to_have_text("4 min ago")
 
 
 def test_search_watchlist_and_sorting(market, tab):

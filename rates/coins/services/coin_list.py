@@ -48,8 +48,12 @@ class CoinList:
 
     def is_stale(self, now: datetime) -> bool:
         """Whether prices or ranks are older than a source that works would leave them."""
+        return now > self.stale_at
+
+    @property
+    def stale_at(self) -> datetime:
         patience = max(c.STALE, timedelta(seconds=self.ranks_last) + (c.STALE - c.FRESH))
-        return now - self.as_of > c.STALE or now - self.ranked_at > patience
+        return min(self.as_of + c.STALE, self.ranked_at + patience)
 
     def by_symbol(self) -> dict[str, Row]:
         return {row["symbol"]: row for row in self.rows}

@@ -10,10 +10,10 @@ from typing import Any
 from django.db.models import Count, Min
 
 from foundation.errors import Unavailable
-from rates.coins.services import board, refresh
-from rates.coins.services.coin_list import Row
+from rates.coins.services import board, merge, refresh
+from rates.coins.services.coin_list import CoinList, Row
 from rates.coins.sources.listing import Listing
-from rates.models import CoinSourceState, WebhookDelivery
+from rates.models import CoinSource, CoinSourceState, WebhookDelivery
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def condition(now: datetime) -> Condition:
 
 def sources(now: datetime) -> list[Health]:
     """Every source, by name."""
-    states = CoinSourceState.objects.select_related("source").order_by("source__name")
-    return [_health(state, now) for state in states]
+    return [health_of(source, now) for source in CoinSource.objects.told().order_by("name")]
 
 
 def waiting_calls(now: datetime) -> tuple[int, float]:
@@ -84,25 +83,40 @@ def listed(name: str) -> list[Row]:
     return sorted((row for row in rows if row["rank"] and row["price"]), key=lambda r: r["rank"])
 
 
-def compared(symbol: str, price: str) -> list[dict[str, Any]]:
-    """What each source says of ``symbol``, and how far its price is from ``price``, in per cent."""
+def compared(row: Row, shown: CoinList) -> list[dict[str, Any]]:
+    """What each source says of a coin of ``shown``, and how far off its price is, in per cent.
+
+    The same rows are taken for the same coin as where lists are merged.
+    """
+    states = list(CoinSourceState.objects.select_related("source").order_by("source__name"))
+    said = {state.source.name: [Listing(*packed) for packed in state.rows] for state in states}
+    known, ours = refresh.aliases(), (row["symbol"], row["name"], row["rank"], row["price"])
+    of_ranks = [item for item in said.get(shown.rank_source, []) if item.symbol == row["symbol"]]
+    ranked = min(of_ranks, key=lambda item: item.rank or 10**9, default=Listing("", *ours))
+    coin = known.get((shown.rank_source, ranked.key))
     found = []
-    for state in CoinSourceState.objects.select_related("source").order_by("source__name"):
-        candidates = [
-            row for row in (Listing(*packed) for packed in state.rows) if row.symbol == symbol
-        ]
-        best = min(candidates, key=lambda row: row.rank or 10**9, default=None)
-        if best is None:
+    for state in states:
+        name, best = state.source.name, ranked
+        if name != shown.rank_source:
+            # The price that is served tells namesakes apart where the ranks have none.
+            judged = ranked._replace(price=ranked.price or row["price"])
+            index = merge.Index(merge.Source(name, said[name]), known)
+            matching = merge.matches(judged, coin, shown.rank_source, [index], [])
+            if not matching:
+                continue
+            best = matching[0][1]
+        elif not of_ranks:
             continue
         off = None
         if best.price is not None:
-            off = (Decimal(best.price) / Decimal(price) - 1) * 100
+            off = (Decimal(best.price) / Decimal(row["price"]) - 1) * 100
         found.append({"source": str(state.source), "at": state.fetched_at, "row": best, "off": off})
     return found
 
 
-def _health(state: CoinSourceState, now: datetime) -> Health:
-    source = state.source
+def health_of(source: Any, now: datetime) -> Health:
+    """That of a source which ``told`` has read."""
+    state = source.state
     used = refresh.used_credits(state, now)
     left = None if source.monthly_credits is None else max(0, source.monthly_credits - used)
     if not source.enabled:
@@ -117,7 +131,7 @@ def _health(state: CoinSourceState, now: datetime) -> Health:
         name=source.name,
         label=str(source),
         state=word,
-        rows=len(state.rows),
+        rows=source.kept,
         fetched_at=state.fetched_at,
         failures=state.failures,
         error=state.error,

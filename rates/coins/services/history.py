@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final, cast
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
 from foundation import valkey
@@ -43,8 +44,8 @@ def points(symbol: str, since: datetime) -> list[Point]:
     return list(found.values_list("hour", "price", "rank", "told_by"))
 
 
-def series(shown: CoinList) -> dict[str, list[str]]:
-    """Prices of the last week, a few hours apart, by symbol; empty while Valkey is down."""
+def series(shown: CoinList) -> dict[str, list[str]] | None:
+    """Prices of the last week, a few hours apart, by symbol; ``None`` where they cannot be read."""
     try:
         kept = cast("bytes | None", valkey.client().get(c.KEY_SERIES))
         if kept is not None:
@@ -52,9 +53,9 @@ def series(shown: CoinList) -> dict[str, list[str]]:
             return read
         made = _series(shown.as_of - WEEK)
         valkey.client().set(c.KEY_SERIES, compact(made), ex=KEPT_SECONDS)
-    except RedisError as problem:
+    except (RedisError, OperationalError, InterfaceError) as problem:
         logger.warning("coins without their last week", error=str(problem))
-        return {}
+        return None
     return made
 
 

@@ -69,7 +69,7 @@ def merge(ranks: Source, prices: Sequence[Source], aliases: Aliases) -> Merged:
             result.dropped["same symbol"] += 1
             continue
         coin = aliases.get((ranks.name, ranked.key))
-        found = _matches(ranked, coin, ranks.name, indexes, result.clashes)
+        found = matches(ranked, coin, ranks.name, indexes, result.clashes)
         if not found:
             result.dropped["no price"] += 1
             continue
@@ -78,7 +78,7 @@ def merge(ranks: Source, prices: Sequence[Source], aliases: Aliases) -> Merged:
     return result
 
 
-def _matches(
+def matches(
     ranked: Listing,
     coin: str | None,
     ranked_by: str,

@@ -236,10 +236,7 @@ def merged(now: datetime, *, version: int) -> Iterator[tuple[CoinList, int]]:
     ]
     prices = _filling(in_order(states, "price", now), now)
     ranks = _filling(in_order(states, "rank", now), now)
-    aliases = {
-        (name, key): coin
-        for name, key, coin in CoinAlias.objects.values_list("source__name", "key", "coin")
-    }
+    known = aliases()
     read = {s.source.name: [Listing(*row) for row in s.rows] for s in {*prices, *ranks}}
     priced = [merge.Source(s.source.name, read[s.source.name]) for s in prices]
     most = max((state.source.rows for state in prices), default=0)
@@ -248,12 +245,17 @@ def merged(now: datetime, *, version: int) -> Iterator[tuple[CoinList, int]]:
         rows = read[name]
         if prices and _old(state, now) > c.FILLS and _old(prices[0], now) <= c.FRESH:
             rows = [row.without_figures() for row in rows]
-        result = merge.merge(merge.Source(name, rows), priced, aliases)
+        result = merge.merge(merge.Source(name, rows), priced, known)
         if result.clashes or result.dropped:
             logger.info("coins left out", **result.dropped, clashes=result.clashes[:20])
         if result.rows:
             shown = _listed(result.rows, states, prices, state, now, version=version)
             yield shown, min(most, state.source.rows)
+
+
+def aliases() -> dict[tuple[str, str], str]:
+    found = CoinAlias.objects.values_list("source__name", "key", "coin")
+    return {(name, key): coin for name, key, coin in found}
 
 
 def _listed(

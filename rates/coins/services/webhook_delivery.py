@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from secrets import token_hex
 from typing import Final
 
 import structlog
@@ -46,6 +47,11 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 GIVES_UP: Final = timedelta(hours=24)
 SWITCHES_OFF: Final = timedelta(days=5)
 GONE: Final = 410
+# Who took longer than a claim must not end the turn of whoever came after.
+END_OWN: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,13 @@ def deliver_due(*, clock: Clock = timezone.now) -> int:
     While another process is at it nothing is done: slow receivers may take one worker's time, but
     not every worker's.
     """
-    if not _begin():
+    token = token_hex(8)
+    if not _begin(token):
         return 0
     try:
         return _deliver(clock)
     finally:
-        _end()
+        _end(token)
 
 
 def _deliver(clock: Clock) -> int:
@@ -193,9 +200,9 @@ def _switched_off(hook: Webhook) -> None:
     send_mail(f"{settings.SITE_NAME}: a webhook was switched off", text, None, [hook.owner.email])
 
 
-def _begin() -> bool:
+def _begin(token: str) -> bool:
     try:
-        free = valkey.client().set(c.KEY_CALLING, 1, nx=True, ex=int(CLAIM.total_seconds()))
+        free = valkey.client().set(c.KEY_CALLING, token, nx=True, ex=int(CLAIM.total_seconds()))
     except RedisError as problem:
         # Claims in the database keep every call from being made twice.
         logger.warning("calling without a lock", error=str(problem))
@@ -203,9 +210,9 @@ def _begin() -> bool:
     return bool(free)
 
 
-def _end() -> None:
+def _end(token: str) -> None:
     try:
-        valkey.client().delete(c.KEY_CALLING)
+        valkey.client().eval(END_OWN, 1, c.KEY_CALLING, token)
     except RedisError as problem:
         logger.warning("the lock ends by itself", error=str(problem))
 

@@ -1,6 +1,8 @@
 """Sources and aliases in the admin: what an administrator may set, and what nobody may."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from rates.models import CoinAlias, CoinSource, CoinSourceState
@@ -25,6 +27,17 @@ def test_the_list_shows_health_and_budget_and_no_key(admin, monkeypatch):
     assert page.status_code == 200
     assert b"15,000" in page.content
     assert b"very-secret" not in page.content
+
+
+def test_the_list_reads_no_rows_of_any_source(admin):
+    CoinSourceState.objects.update(rows=[["secretly-long-row"]])
+    with CaptureQueriesContext(connection) as asked:
+        page = admin.get("/admin/rates/coinsource/")
+    assert b"never asked, 1 rows" in page.content
+    read = [query["sql"] for query in asked if '"tried_at"' in query["sql"]]
+    assert len(read) == 1
+    assert '"rows")' in read[0]  # counted
+    assert '"rates_coinsourcestate"."rows",' not in read[0]
 
 
 def test_saving_a_source_lets_it_be_asked_again(admin):

@@ -33,7 +33,9 @@ def test_a_new_desk_has_a_week_of_hours_that_end_at_its_own(shown):
     ]
     assert [source for *_, source in points] == ["coingecko"] * 167 + [""]
     assert {rank for *_, rank, _ in points[:-1]} == {None}
-    assert len(history.series(shown)["BTC"]) == 42
+    week = history.series(shown)
+    assert week is not None
+    assert len(week["BTC"]) == 42
 
 
 def test_nobody_is_asked_again_once_points_reach_back(shown, upstream):

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, connection
 
 from rates.coins.services import board
 from rates.coins.tests.market import listing, put, put_rows
-from rates.models import CoinPoint, CoinSourceState
+from rates.models import CoinAlias, CoinPoint, CoinSource, CoinSourceState
 
 pytestmark = pytest.mark.django_db
 FIGURES = {"change_24h": "-1.96", "market_cap": "1688085612303.1", "volume_24h": "33235034316.2"}
@@ -85,6 +86,48 @@ def test_a_coins_page_has_its_past_its_sources_and_the_origin_of_each_figure(cli
     assert re.search(r"Market cap ?coingecko ?\d s ago", seen)
     assert "polyline" in page.content.decode()
     assert client.get("/coins/a/").status_code == 200
+
+
+def test_namesakes_and_aliases_are_told_apart_as_where_lists_are_merged(client):
+    gecko, cmc = (CoinSource.objects.get(name=name) for name in ("coingecko", "coinmarketcap"))
+    for name, rows in {
+        "coinmarketcap": [
+            listing("A", 1, "99", key="fake"),
+            listing("OLD-A", 2, "1.05", key="real"),
+        ],
+        "cryptocompare": [listing("A", 1, "500")],
+    }.items():
+        CoinSourceState.objects.filter(source__name=name).update(
+            rows=[list(row) for row in rows], fetched_at=datetime.now(UTC) - timedelta(hours=2)
+        )
+    CoinAlias.objects.create(source=gecko, key="a", coin="a")
+    CoinAlias.objects.create(source=cmc, key="real", coin="a")
+    put_rows([listing("A", 1, "1")])
+    seen = text_of(client.get("/coins/A/"))
+    assert "+5.00%" in seen
+    assert "CryptoCompare" not in seen.split("What each source says")[1]
+    assert "9,800" not in seen
+
+
+@pytest.mark.parametrize("path", ["/coins/", "/coins/liquidity/", "/coins/A/", "/coins/?limit=all"])
+def test_pages_are_there_without_the_database(client, path):
+    put_rows([listing("A", 1, **FIGURES)])
+    board.current()
+
+    def refuse(*args):
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(refuse):
+        page = client.get(path)
+    assert page.status_code == 200
+    seen = text_of(page)
+    assert "$1.69 T" in seen
+    assert ("cannot be read just now" in seen) == (path != "/coins/liquidity/")
+
+
+def test_what_is_not_above_zero_has_no_place_on_logarithmic_axes(client):
+    put_rows([listing("A", 1, **FIGURES), listing("B", 2, **{**FIGURES, "volume_24h": "-3"})])
+    assert client.get("/coins/liquidity/").content.decode().count("data-point") == 1
 
 
 def test_an_unknown_coin_is_not_found(client):

@@ -211,6 +211,17 @@ def test_one_process_calls_while_others_do_their_own_work(hook, clock):
     assert valkey.client().get(c.KEY_CALLING) is None
 
 
+def test_who_is_late_leaves_the_turn_of_another_alone(hook, clock):
+    put("A")
+
+    def slow():
+        valkey.client().set(c.KEY_CALLING, "another")
+        return clock.now
+
+    webhook_delivery.deliver_due(clock=slow)
+    assert valkey.client().get(c.KEY_CALLING) == b"another"
+
+
 def test_a_dead_address_does_not_keep_others_waiting(hook, receiver, clock):
     other, _ = webhooks.make(user=make_user("bob"), url="http://127.0.0.1:1/", on="price")
     put("A")
