@@ -46,6 +46,9 @@ CROWD: Final = 10_000
 CALLS: Final = 12
 CALL: Final = 5_000
 USERS: Final = 1_000_000
+# On the board, and of these those that actions come from.
+ORGS: Final = 10_000
+ACTIVE_ORGS: Final = 1_000
 # Domains that are known already, and ten times as many.
 SIZES: Final = (1_000_000, 10_000_000)
 FILL: Final = """
@@ -59,10 +62,18 @@ LEAST: Final = {
     f"action, {CALL:,} a call, 2 writers": 60_000,
 }
 MOST_P95: Final = 200
-MAKE_KEY: Final = """
-from orgs.tests.events import an_organisation
-org, secret = an_organisation("Bench")
-print(org.pk, secret)
+# A key is one organisation's; a token sends for all that its user owns.
+MAKE_TOKEN: Final = f"""
+from accounts.models import Scope, User
+from accounts.services import tokens
+from orgs.models import Membership, Organisation, OrgRole
+user = User.objects.create_user("bench")
+first = Organisation.objects.order_by("-pk").first().pk - {ACTIVE_ORGS} + 1
+Membership.objects.bulk_create(
+    Membership(org_id=first + n, user=user, role=OrgRole.OWNER) for n in range({ACTIVE_ORGS})
+)
+_, secret = tokens.create(user=user, name="bench", scopes=[Scope.EVENTS], expires_at=None)
+print(first, secret)
 """
 
 
@@ -84,7 +95,8 @@ class IngestRow:
 
 @dataclass
 class Web:
-    """The process, and how many domains are known before its events come."""
+    """The process, how many domains are known before its events come, and the first of the
+    ``ACTIVE_ORGS`` organisations that ``secret`` sends for."""
 
     child: Child
     port: int
@@ -124,7 +136,9 @@ def web(database: str) -> Iterator[Web]:
             "THROTTLE_ANON": "100000000/min",
             "THROTTLE_EVENTS": "100000000/min",
         }
-        words = manage(database, "shell", "--no-imports", "-c", MAKE_KEY, valkey=url).split()
+        # Builds the board as well, so that whoever reads it reads one.
+        manage(database, "seed_orgs", "--count", str(ORGS), valkey=url)
+        words = manage(database, "shell", "--no-imports", "-c", MAKE_TOKEN, valkey=url).split()
         command = [sys.executable, "-m", "config.serve"]
         with Child(command, core=SERVER_CORE, env=env, name="web") as child:
             wait_for_port(child, port)
@@ -224,7 +238,8 @@ def _mail(running: Web, chance: Random) -> dict[str, Any]:
 
 
 def _action(running: Web, chance: Random) -> dict[str, Any]:
-    return {"kind": "action", "org": running.org, "user": 1 + chance.randrange(USERS), "name": "x"}
+    org = running.org + chance.randrange(ACTIVE_ORGS)
+    return {"kind": "action", "org": org, "user": 1 + chance.randrange(USERS), "name": "x"}
 
 
 def _post(running: Web, body: bytes) -> float:

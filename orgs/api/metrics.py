@@ -26,6 +26,8 @@ DEFAULT_ROWS, MAX_ROWS = 50, 1000
 CSV_ROWS: Final = 10_000
 MAX_PAGE: Final = 10**9
 DEFAULT_DAYS: Final = 30
+# From when the rows are, where they do not hold every change since.
+AS_OF: Final = "X-Board-As-Of"
 
 
 class TopOrgsQuery(StrictQuery):
@@ -118,12 +120,17 @@ class TopOrgsView(MetricsView):
             if not is_csv:
                 told = pagination(page, asked["page"], limit)
                 if asked["exactTotal"] and page.capped:
-                    told = _with_total(told, search.count_exactly(term, period))
+                    told = _with_total(
+                        told, search.count_exactly(term, period, Order(asked["sort"]))
+                    )
                 body = {"data": body, "pagination": told}
             return _tag(page.state.tag, question), body
 
-        state = _tag(search.state(period).tag, question)
-        return self.conditional(request, state, answer)
+        state = search.state(period)
+        as_of = state.as_of(Order(asked["sort"]), asked["page"] * limit)
+        # Beside the shape, which is the replaced system's.
+        headers = {AS_OF: as_of.astimezone(UTC).isoformat()} if as_of else None
+        return self.conditional(request, _tag(state.tag, question), answer, headers)
 
 
 class DauView(MetricsView):

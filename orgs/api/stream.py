@@ -28,6 +28,7 @@ from foundation import replica
 from foundation.cancellation import cancel_and_wait
 from foundation.errors import QuaysideError, RateLimited
 from foundation.queries import StrictQuery
+from live.limits import Seats, client_address
 from live.scopes import user_of
 from orgs.api.doors import MetricsView
 from orgs.services import board as boards
@@ -37,6 +38,8 @@ from orgs.services.board import BoardCopy, Period
 DEFAULT_CHUNK, MAX_CHUNK = 1000, 5000
 # Streams at once in one process: each keeps a database connection busy most of the time.
 MAX_STREAMS: Final = 16
+# Of these, for one address: nobody takes them all.
+MAX_OF_ADDRESS: Final = 4
 POSITION: Final = re.compile(r"(\d{1,18})-(\d{1,10})")
 RETRY: Final = b"retry: 3000\n\n"
 MEDIA_TYPE: Final = "text/event-stream; charset=utf-8"
@@ -48,6 +51,7 @@ HEADERS: Final = [
 ]
 
 running = 0
+seats = Seats(lambda: MAX_OF_ADDRESS)
 
 
 class StreamQuery(StrictQuery):
@@ -134,7 +138,8 @@ def takes(scope: Any) -> bool:
 async def stream(scope: Any, receive: Any, send: Any) -> None:
     """The lane. It ends its work as soon as the client has gone."""
     global running  # one count for the process
-    if running >= MAX_STREAMS:
+    address = client_address(scope)
+    if running >= MAX_STREAMS or not seats.take(address):
         refused = RateLimited("Too many streams at once.", retry_after=5)
         await _refuse(send, refused.status, refused.envelope(), {"Retry-After": "5"})
         return
@@ -150,6 +155,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
             await _send_all(found, receive, send)
     finally:
         running -= 1
+        seats.free(address)
 
 
 async def _send_all(walk: Walk, receive: Any, send: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -75,6 +75,11 @@ SELECT rank, id, name, actions, last_active_at, {slug}, (SELECT count(*) FROM hi
 ) s ORDER BY actions DESC, id
 """
 COUNT_EXACTLY: Final = "SELECT count(*) FROM {board} WHERE {match}"
+COUNT_FRESH: Final = """
+SELECT (SELECT count(*) FROM {board} b WHERE {match}
+    AND b.id NOT IN (SELECT d.id FROM orgs_board_delta d))
+    + (SELECT count(*) FROM orgs_board_delta WHERE NOT gone AND {like})
+"""
 DELTA: Final = """
 SELECT count(*), coalesce(sum(seq), 0)::text, count(*) FILTER (WHERE born AND NOT gone),
     count(*) FILTER (WHERE gone AND NOT born)
@@ -119,6 +124,14 @@ class State:
     def tag(self) -> str:
         return f"{self.board.period}-{self.board.version}-{self.delta.size}-{self.delta.mark}"
 
+    def as_of(self, order: Order, upto: int) -> datetime | None:
+        """From when the rows up to this place are; ``None`` where they hold every change."""
+        if self.board.period is not Period.ALL:
+            return self.board.built_at
+        known = order is Order.MOST_ACTIONS and upto <= FRESH_ROWS
+        known = known and self.delta.size <= boards.MAX_DELTA
+        return None if known or not self.delta.size else self.board.built_at
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -129,6 +142,7 @@ class Page:
     capped: bool
     more: bool
     state: State
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,35 +172,44 @@ def page(
 ) -> Page:
     """``limit`` organisations after the first ``skip``, those with most actions first.
 
-    Where ``exact``, the first ``FRESH_ROWS`` rows hold every change that was committed, unless more
+    ``as_of`` says from when they are, where they do not hold every change. Where ``exact``,
+    the first ``FRESH_ROWS`` rows hold every change that was committed, unless more
     than ``boards.MAX_DELTA`` organisations changed since the copy was made; other orders hold what
     the copy does. Raises ``InvalidInput`` for a term that cannot be searched for.
     """
     check_term(term)
 
     def read(now: State) -> Page:
+        as_of = now.as_of(order, skip + limit)
         if order is not Order.MOST_ACTIONS:
-            return _ordered(now, term, order, skip, limit)
-        fresh = exact and 0 < now.delta.size <= boards.MAX_DELTA and skip + limit <= FRESH_ROWS
+            return replace(_ordered(now, term, order, skip, limit), as_of=as_of)
+        fresh = exact and now.delta.size > 0 and as_of is None
         if term:
             rows, found = _hits(now.board, term, skip, limit + 1, fresh=fresh)
             total, capped = min(found, COUNTED), found > COUNTED
         else:
             rows = _places(now.board, skip, limit + 1, fresh=fresh)
             total, capped = _all(now), False
-        return Page(rows[:limit], total, capped, len(rows) > limit, now)
+        return Page(rows[:limit], total, capped, len(rows) > limit, now, as_of)
 
     return _steadily(period, read)
 
 
 @replica.reads
-def count_exactly(term: str, period: Period = Period.ALL) -> int:
-    """How many names of the copy hold the term, however many: up to a second for a common one."""
+def count_exactly(term: str, period: Period = Period.ALL, order: Order = Order.MOST_ACTIONS) -> int:
+    """How many names hold the term, however many, in what a first page in this order is read from.
+
+    Up to a second for a common term.
+    """
     check_term(term)
 
     def read(now: State) -> int:
+        fresh = bool(now.delta.size) and now.as_of(order, 0) is None
         if not term:
-            return now.board.total
+            return _all(now) if fresh else now.board.total
+        if fresh:
+            words = {"match": _match(term), "like": _like(term)}
+            return int(_select(COUNT_FRESH, board=now.board.table, **words)[0][0])
         return int(_select(COUNT_EXACTLY, board=now.board.table, match=_match(term))[0][0])
 
     return _steadily(period, read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from django.db import connection, transaction
 from django.utils import timezone
 
+from foundation.errors import Unavailable
 from orgs.services import board
 from orgs.services.organisations import slug_stem
 
@@ -54,6 +56,9 @@ ENDINGS: Final = words("""
 """)
 # A few that few searches find.
 RARE: Final = ("Zyxqvar", "Kwik")
+# While somebody else builds a board.
+PATIENCE_SECONDS: Final = 300.0
+PAUSE_SECONDS: Final = 0.2
 BLOCK: Final = 20_000
 ACTIVE_WITHIN_DAYS: Final = 120
 
@@ -94,7 +99,18 @@ def add_organisations(
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE orgs_organisation, orgs_stat")
-    board.build()
+    _build_board()
+
+
+def _build_board() -> None:
+    """Somebody else's copy may be from before: ours is waited for. Raises ``Unavailable``."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while board.build() is None:
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                "Somebody else keeps building the board. Run orgs.build_boards later."
+            )
+        time.sleep(PAUSE_SECONDS)
 
 
 def organisations(

@@ -11,6 +11,7 @@ from foundation.errors import InvalidInput, Unavailable
 from orgs.models import Organisation, Stat
 from orgs.services import board, search, seeding
 from orgs.services.board import Period
+from orgs.services.board_orders import Order
 from orgs.tests.events import IN_FULL
 
 pytestmark = pytest.mark.django_db
@@ -235,6 +236,22 @@ def test_before_anything_was_built_the_board_is_what_changed():
 
 def test_too_many_changes_are_left_to_the_next_copy(thousands, monkeypatch):
     monkeypatch.setattr(board, "MAX_DELTA", 10)
-    before = found("")
+    before, built = found(""), board.newest(Period.ALL).built_at
+    assert search.page(skip=0, limit=10).as_of is None
     bump(50)
     assert found("") == before
+    assert search.page(skip=0, limit=10).as_of == built
+
+
+def test_an_exact_count_holds_what_changed_since_the_copy(thousands):
+    first = Organisation.objects.filter(name__icontains="holdings")[0]
+    before = search.count_exactly("holdings")
+    Organisation.objects.create(name="Last Holdings", slug="last-holdings")
+    assert search.count_exactly("holdings") == before + 1
+    Organisation.objects.filter(pk=first.pk).update(name="Nothing of the kind")
+    assert search.count_exactly("holdings") == before
+    assert search.count_exactly("") == Organisation.objects.count()
+    # As the rows of another order, which are the copy's.
+    assert search.count_exactly("holdings", order=Order.NAME) == before
+    Organisation.objects.filter(pk=first.pk).delete()
+    assert search.count_exactly("holdings") == len(plain("holdings", limit=5000))

@@ -99,6 +99,24 @@ def test_a_capped_total_says_so_and_can_be_asked_for_exactly(manager, three, mon
     assert "totalIsCapped" not in told
 
 
+def test_an_answer_without_the_newest_changes_says_from_when_it_is(manager, three, monkeypatch):
+    board.build()
+    assert "X-Board-As-Of" not in manager.get(TOP)
+    make_org("Harbour Nine", actions=9)
+    assert "X-Board-As-Of" not in manager.get(TOP)
+    built = board.newest(Period.ALL).built_at.isoformat()
+    by_name = manager.get(TOP, {"sort": "name"})
+    assert by_name["X-Board-As-Of"] == built
+    monkeypatch.setattr(board, "MAX_DELTA", 0)
+    late = manager.get(TOP)
+    assert late["X-Board-As-Of"] == built
+    assert set(late.json()) == {"data", "pagination"}
+    known = manager.get(TOP, headers={"If-None-Match": late["ETag"]})
+    assert (known.status_code, known["X-Board-As-Of"]) == (304, built)
+    page = manager.get("/orgs/").content.decode()
+    assert "As of <time datetime=" in page
+
+
 def test_csv_honours_the_search(manager, three):
     answer = manager.get(TOP, {"format": "csv", "search": "six"})
     lines = answer.content.decode().splitlines()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from live.limits import Seats
 from orgs.api import metrics, stream
 from orgs.models import Organisation
 from orgs.services import board, search, seeding
@@ -174,6 +175,18 @@ async def test_too_many_streams_are_told_to_come_back(copies, monkeypatch):
     refused = await listen()
     assert refused.started["status"] == 429
     assert (b"retry-after", b"5") in refused.started["headers"]
+
+
+async def test_one_address_leaves_seats_to_others(copies, monkeypatch):
+    taken = Seats(lambda: 1)
+    monkeypatch.setattr(stream, "seats", taken)
+    assert taken.take("127.0.0.1")
+    refused = await listen()
+    assert refused.started["status"] == 429
+    taken.free("127.0.0.1")
+    for _ in range(2):
+        assert (await listen()).started["status"] == 200
+    assert not taken.taken
 
 
 def in_thread(work):

@@ -28,6 +28,7 @@ class List {
     this.total = 0;
     this.capped = false;
     this.end = null;
+    this.asOf = null;
     this.leaving = new AbortController();
   }
 
@@ -37,6 +38,11 @@ class List {
     if (!this.capped) return Math.min(this.total, MOST_ROWS);
     const read = Math.max(-1, ...this.chunks.keys()) + 1;
     return Math.min(Math.max(this.total, read * CHUNK + CHUNK), MOST_ROWS);
+  }
+
+  /** Whether there are more rows than a page can be tall for. */
+  get cut() {
+    return !this.capped && (this.end ?? this.total) > MOST_ROWS;
   }
 
   row(index) {
@@ -65,6 +71,7 @@ class List {
     this.chunks.set(number, data);
     this.total = pagination.total;
     this.capped = pagination.totalIsCapped === true;
+    this.asOf = answer.headers.get("X-Board-As-Of");
     if (!pagination.hasMore && (data.length > 0 || number === 0)) {
       this.end = number * CHUNK + data.length;
     }
@@ -140,7 +147,10 @@ class Board {
     this.show();
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
-      const page = Math.floor(Math.max(0, scrollY + this.covered() - this.top()) / ROW / PAGE) + 1;
+      const above = Math.max(0, scrollY + this.covered() - this.top()) / ROW;
+      // At the end of a list that is cut the rows in sight are not where the reader meant to go.
+      if (this.list.cut && above + innerHeight / ROW >= MOST_ROWS) return;
+      const page = Math.floor(above / PAGE) + 1;
       this.tellAddress("replaceState", page);
     }, RESTING_MS);
   }
@@ -277,6 +287,12 @@ class Board {
     nothing.querySelector("h2").textContent = list.asked.search
       ? "No organisation matches"
       : `No organisation ${list.asked.period === "all" ? "yet" : "did anything in this period"}`;
+    const cut = document.querySelector("[data-cut]");
+    cut.hidden = !list.cut;
+    cut.querySelector("a").href = `?${list.address(MOST_ROWS / PAGE + 1)}`;
+    const asOf = document.querySelector("[data-as-of]");
+    asOf.hidden = list.asOf === null;
+    if (list.asOf !== null) drawMoment(asOf.querySelector("time"), list.asOf);
     this.table.setAttribute("aria-rowcount", capped ? -1 : list.length + 1);
     this.table.removeAttribute("aria-busy");
   }
@@ -369,11 +385,14 @@ function activeCell(moment) {
     cell.textContent = "\u2013";
     return cell;
   }
-  const time = cell.appendChild(document.createElement("time"));
+  drawMoment(cell.appendChild(document.createElement("time")), moment);
+  return cell;
+}
+
+function drawMoment(time, moment) {
   time.dateTime = moment;
   time.title = `${moment.slice(0, 19).replace("T", " ")} UTC`;
   time.textContent = age(Math.max(0, (Date.now() - Date.parse(moment)) / 1000));
-  return cell;
 }
 
 function age(seconds) {
@@ -384,4 +403,5 @@ function age(seconds) {
 }
 
 const table = document.querySelector("[data-orgs]");
-if (table) new Board(table).start();
+// Pages behind the end of the list stay as the server drew them, with its links.
+if (table && (Number(table.dataset.page) - 1) * PAGE < MOST_ROWS) new Board(table).start();

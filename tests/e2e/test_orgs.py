@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from orgs.services import board, search, seeding
@@ -151,8 +152,36 @@ def test_typing_asks_once_for_the_whole_word(page):
     page.on("request", lambda request: asked.append(request.url))
     page.get_by_label("Search organisations").press_sequentially("harbour", delay=30)
     expect(page.locator("[data-count]")).not_to_have_text("3,000 organisations")
-    terms = {url for url in asked if "top-orgs" in url and "page=1&" in url}
-    assert all("search=harbour&" in url for url in terms)
+    first_pages = [url for url in asked if "top-orgs" in url and "page=1&" in url]
+    assert len(first_pages) == 1
+    assert "search=harbour&" in first_pages[0]
+
+
+def test_a_list_that_is_too_long_for_a_page_says_so_at_its_end_and_leaves_the_address_alone(
+    thousands, tab
+):
+    page = tab("/").page
+
+    def millions(route):
+        answer = route.fetch()
+        told = answer.json()
+        told["pagination"] |= {"total": 1_000_000, "hasMore": True}
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/api/metrics/top-orgs*", millions)
+    page.goto(page.url.rstrip("/") + "/orgs/?search=&sort=-actions")
+    expect(page.locator("[data-count]")).to_have_text("1,000,000 organisations")
+    expect(page.locator("[data-cut]")).to_be_visible()
+    assert page.locator("[data-cut] a").get_attribute("href") == "?page=10001"
+    before = page.url
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator('[data-rows] tr[aria-rowindex="500001"]')).to_have_count(1)
+    # Longer than the address takes to follow a scrolling that rests.
+    with pytest.raises(PlaywrightTimeout):
+        page.wait_for_url(lambda url: url != before, timeout=1_000)
+    # A page behind that end is the server's, with its links.
+    page.goto(page.url.split("?")[0] + "?page=10001")
+    expect(page.get_by_role("link", name="Before")).to_be_visible()
 
 
 def test_without_a_script_links_page_search_and_sort(thousands, tab):
