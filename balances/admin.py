@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.contrib import admin, messages
 from django.db import models
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 
 from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint, Token, Watch
@@ -92,6 +93,14 @@ class EndpointAdmin(EndpointBase):
         "shown_http", "shown_ws", "caps", "archive_from", "batch_max", "logs_range_max",
         "cooldown_until", "failures", "last_ok_at", "last_error_class",
     ]  # fmt: skip
+
+    def save_model(
+        self, request: HttpRequest, obj: RpcEndpoint, form: ModelForm[RpcEndpoint], change: bool
+    ) -> None:
+        if "url_http" in form.changed_data:
+            # Another node: nothing is known of it, and it is probed in full.
+            obj.caps, obj.archive_from, obj.last_ok_at = {}, None, None
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="HTTP address")
     def shown_http(self, endpoint: RpcEndpoint) -> str:

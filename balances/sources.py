@@ -32,6 +32,12 @@ def nodes_for(chain: Chain) -> Nodes:
     return Nodes([endpoint(row) for row in rows], chain_id=chain.pk)
 
 
+def ways_to(chain: Chain) -> tuple[Any, ...]:
+    """What a client of the chain's endpoints is made of: where it differs, another is needed."""
+    columns = ("id", "url_http", "url_ws", "caps", "archive_from", "batch_max", "logs_range_max")
+    return tuple(chain.endpoints.filter(enabled=True).values_list(*columns))
+
+
 def websocket_of(chain: Chain) -> str:
     """Where new heads are announced; empty where no endpoint announces any."""
     rows = chain.endpoints.filter(enabled=True).exclude(url_ws="")
@@ -79,6 +85,7 @@ def sync_chains(configured: Sequence[Mapping[str, Any]] | None = None) -> list[C
     """Make rows of ``settings.CHAINS`` (or ``configured``) and return them.
 
     Safe to repeat. What operators added stays; what probing found stays while the address does.
+    An endpoint that is named no longer is switched off.
     """
     entries = settings.CHAINS if configured is None else configured
     with transaction.atomic():
@@ -102,6 +109,8 @@ def _sync_chain(entry: Mapping[str, Any]) -> Chain:
     for place, url in enumerate(entry["rpc"]):
         names.append(_name(url, names))
         _sync_endpoint(chain, names[-1], url, entry.get("ws", "") if place == 0 else "", place)
+    gone = chain.endpoints.filter(configured=True).exclude(name__in=names)
+    gone.update(configured=False, enabled=False)
     return chain
 
 
@@ -123,13 +132,17 @@ def _sync_tokens(chain: Chain, named: Mapping[str, str]) -> None:
 
 
 def _sync_endpoint(chain: Chain, name: str, url: str, url_ws: str, place: int) -> None:
-    given = {"url_http": url, "url_ws": url_ws, "priority": 10 + place}
+    given = {"url_http": url, "url_ws": url_ws, "priority": 10 + place, "configured": True}
     row, created = RpcEndpoint.objects.get_or_create(chain=chain, name=name, defaults=given)
     if created:
         return
     if row.url_http != url:
         # Another node: nothing is known of it yet.
         given |= {"caps": {}, "archive_from": None, "batch_max": 100, "logs_range_max": 50}
+        given |= {"last_ok_at": None}
+    if not row.configured:
+        # It was named before and is named again.
+        given |= {"enabled": True}
     RpcEndpoint.objects.filter(pk=row.pk).update(**given)
 
 

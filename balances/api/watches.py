@@ -43,7 +43,7 @@ class WatchesView(TableView):
 class WatchView(TableView):
     @schema.WATCH_CHANGE
     def patch(self, request: Request, watch_id: int) -> Response:
-        """Change the label, group, colour, or whether it is hidden or notifies."""
+        """Change the label, group, colour, or whether it is hidden."""
         body = WatchChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user = cast("User", request.user)

@@ -64,6 +64,8 @@ class RpcEndpoint(models.Model):
     url_ws = models.CharField("websocket address", max_length=300, blank=True)
     priority = models.PositiveSmallIntegerField(default=10, help_text="Lower ones are asked first.")
     enabled = models.BooleanField(default=True)
+    # Named in QUAYSIDE_CHAINS: one that is named no longer is switched off.
+    configured = models.BooleanField(default=False, db_default=False, editable=False)
     caps = models.JSONField(default=dict, editable=False)
     archive_from = models.BigIntegerField(null=True, editable=False)
     batch_max = models.PositiveIntegerField(default=100, editable=False)

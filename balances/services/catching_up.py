@@ -46,6 +46,7 @@ class CatchUp:
     patience: float = 5.0
     check: Callable[[], None] = lambda: None
     _back_since: float | None = field(default=None, init=False)
+    _back_at: int = field(default=-1, init=False)
 
     def advance(self, announced: Header | None = None) -> Header:
         """Apply everything up to the node's head, and return that head.
@@ -108,12 +109,19 @@ class CatchUp:
     # --- What the chain took back ---------------------------------------------------------
 
     def _went_back(self, head: Header, tip: Header) -> bool:
-        """Whether the node only shows a block that we have already, and may be behind."""
-        if head.number >= tip.number or self._ours(head.number) not in (None, head.hash):
+        """Whether the node only shows a block that we have already, and may be behind. While its
+        head grows it catches up. Raises ``HeadMoved`` where it is further behind than a reorg may
+        reach: the chain did not take back what it still has."""
+        ours = self._ours(head.number) if head.number < tip.number else None
+        if head.number >= tip.number or ours not in (None, head.hash):
             self._back_since = None
             return False
+        if ours is not None and tip.number - head.number > self.reorg_depth:
+            raise HeadMoved(f"the node lags {tip.number - head.number} blocks behind")
         now = time.monotonic()
-        self._back_since = now if self._back_since is None else self._back_since
+        if self._back_since is None or head.number > self._back_at:
+            self._back_since = now
+        self._back_at = head.number
         if now - self._back_since < self.patience:
             return True
         self._back_since = None

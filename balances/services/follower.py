@@ -22,7 +22,7 @@ from balances.services.announcements import Ears, Pulse, running
 from balances.services.catching_up import CatchUp, Halted, HeadMoved
 from balances.services.chain_lock import ChainLock, LockLost
 from balances.services.seeding import NoTip
-from balances.sources import Unconfigured, can_trace, nodes_for, websocket_of
+from balances.sources import Unconfigured, can_trace, nodes_for, ways_to, websocket_of
 from foundation.evm import blocks as wire
 from foundation.evm.blocks import Header
 from foundation.evm.node import NodeError
@@ -109,20 +109,23 @@ class Follower:
             connection.close()
 
     def _lead(self, lock: ChainLock) -> None:
-        chain = Chain.objects.get(pk=self.chain_id)
-        self._state = chain.state
-        try:
-            nodes = nodes_for(chain)
-        except Unconfigured as problem:
-            raise self._halt(str(problem)) from problem
-        try:
-            self._follow(chain, nodes, lock)
-        except Halted as problem:
-            raise self._halt(str(problem)) from problem
-        finally:
-            nodes.close()
+        while not self.stopping.is_set():
+            chain = Chain.objects.get(pk=self.chain_id)
+            self._state = chain.state
+            try:
+                nodes = nodes_for(chain)
+            except Unconfigured as problem:
+                raise self._halt(str(problem)) from problem
+            try:
+                self._follow(chain, nodes, lock)
+            except Halted as problem:
+                raise self._halt(str(problem)) from problem
+            finally:
+                nodes.close()
 
     def _follow(self, chain: Chain, nodes: Nodes, lock: ChainLock) -> None:
+        """Until ``stop``, or until the chain's endpoints are others or can do other things."""
+        known = ways_to(chain)
         url = websocket_of(chain)
         pace = self._given_pace or Pace.of(chain, announced=bool(url))
         catch_up = CatchUp(
@@ -139,6 +142,9 @@ class Follower:
             checked = False
             while not self.stopping.is_set():
                 lock.check()
+                if ways_to(chain) != known:
+                    logger.info("endpoints changed", chain=chain.pk)
+                    return
                 if not checked:
                     checked = self._try(lambda: self._check_identity(nodes))
                 done = checked and self._try(lambda: self._advance(catch_up))

@@ -50,7 +50,7 @@ def _fill_one(job: BackfillJob, number: int, nodes: Nodes, *, traced: bool) -> N
         job.cursor = number
         return
     header = wire.fetch_header(nodes, number)
-    block = None if header is None else wire.fetch_block(nodes, header.hash)
+    block = None if header is None else wire.fetch_block(nodes, header.hash, receipts=True)
     if block is None:
         raise NodeError("orphan", "the block is not there")
     chain = Chain.objects.get(pk=chain_id)

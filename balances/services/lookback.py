@@ -232,7 +232,11 @@ def _lengthen(
     moves: dict[int, int],
     hashes: dict[int, bytes],
 ) -> None:
-    """Let the run begin at ``first``, if its transfers add up."""
+    """Let what is known begin at ``first``, if its transfers add up.
+
+    A run that is still open counts inside the follower's blocks only, so what lies before it is a
+    run of its own.
+    """
     of_cell = {"address": cell.address_id, "token": cell.token_id}
     points = BalancePoint.objects.filter(chain=chain, **of_cell, block_number__lte=run.from_block)
     start = int(points.order_by("-block_number").values_list("value", flat=True)[0])
@@ -246,8 +250,18 @@ def _lengthen(
     Coverage.objects.filter(
         **of_cell, from_block__gte=first, from_block__lt=run.from_block
     ).delete()
-    began, run.from_block = run.from_block, first
-    run.save(update_fields=["from_block"])
+    began = run.from_block
+    if run.to_block is None:
+        if first < began:
+            Coverage.objects.create(
+                **{f"{name}_id": pk for name, pk in of_cell.items()},
+                from_block=first,
+                to_block=began - 1,
+                complete=run.complete,
+            )
+    else:
+        run.from_block = first
+        run.save(update_fields=["from_block"])
     told = dict(zip(blocks, values, strict=False))
     # A run begins with a point.
     told.setdefault(first, values[-1])

@@ -24,7 +24,7 @@ def of_chain(chain_id: int) -> Iterator[Message]:
     }
     number = chain.head_number or 0
     yield Message(NORMAL, chain.epoch, number, TOPIC_STATE, _json(state), b"{}")
-    block = Block.objects.of(chain).first()
+    block = Block.objects.of(chain).applied().first()
     if block is not None:
         newest = Tx.objects.newest_of(chain).filter(block=block)[: publishing.TOLD_TXS]
         yield _head(chain, block, list(newest))

@@ -29,6 +29,10 @@ logger = structlog.get_logger(__name__)
 COUNTERS: Final = "balances:counters"
 MISMATCHES: Final = "mismatches"
 
+PROBED: Final = (
+    "failures", "last_error_class", "last_ok_at", "caps", "archive_from", "batch_max",
+    "logs_range_max",
+)  # fmt: skip
 SWEPT_AT_ONCE: Final = 1_000
 # One balance in a hundred is compared, at least a few and never so many that a node minds.
 SAMPLE_LEAST, SAMPLE_MOST = 50, 1_000
@@ -96,7 +100,8 @@ def _probe(row: RpcEndpoint, *, full: bool) -> bool:
     if found is not None:
         row.caps, row.archive_from = dict.fromkeys(sorted(found.caps), True), found.archive_from
         row.batch_max, row.logs_range_max = found.batch_max, found.logs_range_max
-    row.save()
+    # Not what an operator may have changed meanwhile.
+    row.save(update_fields=PROBED)
     return True
 
 

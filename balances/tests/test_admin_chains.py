@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import roles
@@ -89,3 +90,18 @@ def test_pages_of_the_admin_open_though_rows_hold_bytes(chain):
     client.force_login(root)
     for path in ("chain/", f"chain/{chain.pk}/change/", "token/", "reorgevent/", "backfilljob/"):
         assert client.get(f"/admin/balances/{path}").status_code == 200
+
+
+def test_another_address_of_a_node_is_probed_anew(chain):
+    facts = {"caps": {"trace": True}, "archive_from": 0, "last_ok_at": timezone.now()}
+    node = RpcEndpoint.objects.create(chain=chain, name="a", url_http="https://x.example", **facts)
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    given = {"chain": chain.pk, "name": "b", "url_http": "https://x.example", "priority": 1}
+    change = f"/admin/balances/rpcendpoint/{node.pk}/change/"
+    for url, caps in (("https://x.example", {"trace": True}), ("https://y.example", {})):
+        answer = client.post(change, {**given, "url_http": url, "enabled": "on"})
+        assert answer.status_code == 302
+        node.refresh_from_db()
+        assert (node.url_http, node.caps) == (url, caps)
+    assert node.last_ok_at is None

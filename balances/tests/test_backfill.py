@@ -18,7 +18,7 @@ from balances.models import (
     Coverage,
     Token,
 )
-from balances.services import backfill, lookback, past, seeding
+from balances.services import backfill, history, lookback, past, seeding
 from balances.services.catching_up import CatchUp
 from balances.services.tokens import refresh_metadata
 from balances.sources import nodes_for, sync_chains
@@ -99,10 +99,20 @@ def test_tokens_of_the_past_are_found_and_told_back_to_their_first_transfer(
         due_again()
     assert set(BackfillJob.objects.values_list("state", flat=True)) == {"done"}
     covers = Coverage.objects.exclude(token__contract=NATIVE)
-    assert set(covers.values_list("from_block", "to_block", "complete")) == {(0, None, True)}
-    assert covers.count() == 6
-    for cover in covers.select_related("address", "token"):
+    followed, before = covers.filter(to_block=None), covers.exclude(to_block=None)
+    assert (followed.count(), before.count()) == (6, 6)
+    assert set(covers.values_list("complete", flat=True)) == {True}
+    for cover in followed.select_related("address", "token"):
         who, what = bytes(cover.address.raw), bytes(cover.token.contract)
+        earlier = before.get(address=cover.address, token=cover.token)
+        last = cover.from_block - 1
+        assert (earlier.from_block, earlier.to_block) == (0, last)
+        # What the pages and the API tell of a block that nobody followed.
+        for number in (0, 3, last):
+            held_then = history.balances_at(cover.address, block=number)
+            (then,) = (each for each in held_then if each.token == cover.token)
+            real = town.truth(who, what, number) if number >= 3 else 0
+            assert (then.value, then.state) == (real, "exact")
         for number in range(town.head()[0] + 1):
             points = BalancePoint.objects.of(cover.address, cover.token)
             value = points.filter(block_number__lte=number).values_list("value", flat=True)[0]

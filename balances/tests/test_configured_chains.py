@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from balances.checks import check_chains
 from balances.models import Chain, RpcEndpoint, Token
@@ -75,6 +76,33 @@ def test_syncing_again_keeps_what_was_found_unless_the_address_changed(db):
     sync_chains([{**GOOD, "rpc": ["https://one.example:8545"]}])
     row = RpcEndpoint.objects.get()
     assert (row.caps, row.batch_max) == ({}, 100)
+
+
+def test_an_endpoint_of_another_address_is_probed_anew(db):
+    sync_chains([GOOD])
+    RpcEndpoint.objects.update(last_ok_at=timezone.now())
+    sync_chains([GOOD])
+    assert RpcEndpoint.objects.get().last_ok_at is not None
+    sync_chains([{**GOOD, "rpc": ["https://one.example:8545"]}])
+    assert RpcEndpoint.objects.get().last_ok_at is None
+
+
+def test_an_endpoint_that_is_named_no_longer_is_switched_off_and_an_operators_own_stays(db):
+    two = {**GOOD, "rpc": ["https://one.example", "https://two.example"]}
+    (chain,) = sync_chains([two])
+    RpcEndpoint.objects.create(chain=chain, name="own", url_http="https://own.example")
+    RpcEndpoint.objects.filter(name="two.example").update(enabled=False)
+
+    def enabled():
+        rows = RpcEndpoint.objects.filter(enabled=True).order_by("name")
+        return list(rows.values_list("name", flat=True))
+
+    sync_chains([two])
+    assert enabled() == ["one.example", "own"]
+    sync_chains([{**GOOD, "rpc": ["https://two.example"]}])
+    assert enabled() == ["own"]
+    sync_chains([GOOD])
+    assert enabled() == ["one.example", "own"]
 
 
 def test_a_chain_without_endpoints_or_with_a_missing_key_says_so(db, monkeypatch):

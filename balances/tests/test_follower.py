@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from django.db import connection
 
-from balances.models import Block, Chain
+from balances.models import Block, Chain, RpcEndpoint
 from balances.services import blocks
 from balances.services.catching_up import Halted
 from balances.services.follower import Follower, Pace
@@ -207,3 +207,16 @@ def test_a_block_is_told_with_its_transactions(anvil, town):
 
         message = eventually(told, "told")
     assert message.seq == town.head()[0]
+
+
+def test_endpoints_that_were_changed_are_used_without_a_new_start(anvil, town):
+    with (
+        FakeNode(passing_to(anvil.url)) as other,
+        following(configured(anvil, ws="")),
+    ):
+        eventually(lambda: state() == "ok" and at_head(town))
+        assert not other.questions
+        RpcEndpoint.objects.update(url_http=other.url)
+        eventually(lambda: other.questions, "asked")
+        town.pay(1)
+        eventually(lambda: state() == "ok" and at_head(town))

@@ -232,7 +232,8 @@ def test_looking_back_ends_at_what_is_kept(anvil, town, chain, catch_up, monkeyp
     job = BackfillJob.objects.get(kind="history", token=None)
     assert (job.from_block, job.state) == (since - 100, "done")
     tokens = Coverage.objects.exclude(token__contract=NATIVE)
-    assert set(tokens.values_list("from_block", flat=True)) == {since - 100}
+    runs = set(tokens.values_list("from_block", "to_block"))
+    assert runs == {(since - 100, since - 1), (since, None)}
 
 
 def test_an_address_with_too_many_transfers_is_looked_at_only_so_far(

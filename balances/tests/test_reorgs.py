@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from balances.models import (
     Chain,
     ChainSpan,
     Coverage,
+    ReorgEvent,
     Token,
     Transfer,
     Tx,
@@ -230,6 +232,37 @@ def test_a_reorg_beyond_the_limit_halts_and_deletes_nothing(simulated, catch_up)
     with pytest.raises(Halted):
         settle(catch_up)
     assert tables(1) == before
+
+
+def test_a_node_that_lags_but_catches_up_is_no_reorg(simulated, catch_up, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    catch_up.patience = 5
+    simulated.mine(6)
+    catch_up.advance()
+    line = list(simulated.line)
+    for shown in range(2, len(line)):
+        simulated.line = line[:shown]
+        catch_up.advance()
+        now[0] += 4
+    assert Chain.objects.get().head_number == len(line) - 1
+    assert not ReorgEvent.objects.exists()
+
+
+def test_a_node_further_behind_than_a_reorg_may_reach_is_not_believed_however_long(
+    simulated, catch_up
+):
+    simulated.mine(DEPTH + 5)
+    catch_up.advance()
+    line = list(simulated.line)
+    simulated.line = line[:3]
+    for _ in range(3):
+        with pytest.raises(HeadMoved, match="behind"):
+            catch_up.advance()
+    simulated.line = line
+    simulated.mine(1)
+    settle(catch_up)
+    assert not ReorgEvent.objects.exists()
 
 
 def test_a_head_that_went_back_for_a_moment_is_not_believed(simulated, catch_up):

@@ -6,15 +6,17 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from balances.models import Chain
 from balances.services import activity
+from balances.services.chain_state import state_of
 from balances.views import portfolio
 from balances.views.doors import user_of
-from balances.views.rows import milliseconds, state_of
+from balances.views.rows import milliseconds
 from rates import views as rates
 
 PAIRS: Final = 8
@@ -35,7 +37,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "snapshot": snapshot,
         "chains": chains,
         "chain": chain,
-        "state": None if chain is None else state_of(chain),
+        "state": None if chain is None else state_of(chain, timezone.now()),
         "blocks": [] if chain is None else activity.newest_blocks(chain, BLOCKS),
         "block_rows": BLOCKS,
         "now_ms": milliseconds(),

@@ -4,49 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django.utils import timezone
 
-from balances.models import Chain, Token, TokenPreference
+from balances.models import Token, TokenPreference
 from balances.services import valuation
 from balances.services.holdings import Holding
 
-# Even a quick chain may be slow for a moment.
-LEAST_PATIENCE: Final = timedelta(seconds=15)
 SPAM: Final = (Token.Status.SPAM, Token.Status.HIDDEN)
 
 
 def milliseconds() -> int:
     """The server's clock, for the ages that pages count on from it."""
     return int(timezone.now().timestamp() * 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class ChainState:
-    """``name`` is ``live``, ``stale``, ``down`` or ``halted``; ``reason`` a code, or empty."""
-
-    chain: Chain
-    name: str
-    reason: str = ""
-
-
-def state_of(chain: Chain) -> ChainState:
-    """As the follower left it, with the age of its last block judged here."""
-    if chain.state == Chain.State.HALTED:
-        return ChainState(chain, "halted", chain.state_reason)
-    if chain.head_seen_at is None:
-        return ChainState(chain, "stale", "no_block_yet")
-    if chain.state == Chain.State.DOWN:
-        return ChainState(chain, "down", chain.state_reason)
-    if chain.state == Chain.State.LAGGING:
-        return ChainState(chain, "stale", chain.state_reason or "lagging")
-    patience = max(3 * timedelta(milliseconds=chain.block_time_ms), LEAST_PATIENCE)
-    if timezone.now() - chain.head_seen_at > patience:
-        return ChainState(chain, "stale", "no_new_block")
-    return ChainState(chain, "live")
 
 
 @dataclass(frozen=True, slots=True)

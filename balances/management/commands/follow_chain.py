@@ -53,9 +53,7 @@ class Command(BaseCommand):
         connect_directly()
         sync_chains()
         if chain is None:
-            follow_all(
-                [*(["--forget"] if forget else []), *(["--no-receipts"] if no_receipts else [])]
-            )
+            follow_all(anew=forget, receipts=not no_receipts)
         else:
             follow_one(chain, anew=forget, receipts=not no_receipts)
 
@@ -85,8 +83,14 @@ class Child:
     ended: float | None = None
 
 
-def follow_all(arguments: list[str]) -> None:
-    """A process for each enabled chain, started again when it ends, until SIGTERM or SIGINT."""
+def follow_all(*, anew: bool, receipts: bool) -> None:
+    """A process for each enabled chain, started again when it ends, until SIGTERM or SIGINT.
+
+    ``anew``: those that are enabled now are forgotten once; what is switched on or started again
+    later goes on from what is known.
+    """
+    arguments = [] if receipts else ["--no-receipts"]
+    forgetful = [*arguments, "--forget"] if anew else arguments
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -96,29 +100,31 @@ def follow_all(arguments: list[str]) -> None:
         while not stopping.is_set():
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + LOOK_EVERY
-                _match(children, arguments)
+                if _match(children, forgetful):
+                    forgetful = arguments
             for chain_id, child in children.items():
-                _mind(chain_id, child)
+                _mind(chain_id, child, arguments)
             stopping.wait(0.2)
     finally:
         _end(list(children.values()))
 
 
-def _match(children: dict[int, Child], arguments: list[str]) -> None:
-    """Start what was switched on, end what was switched off."""
+def _match(children: dict[int, Child], arguments: list[str]) -> bool:
+    """Start what was switched on, end what was switched off. False while nobody can say what."""
     close_old_connections()
     try:
         wanted = set(Chain.objects.followed().values_list("pk", flat=True))
     except DatabaseError as problem:
         logger.warning("chains not read", error=repr(problem))
-        return
+        return False
     for chain_id in wanted - children.keys():
         children[chain_id] = Child(_start(chain_id, arguments), time.monotonic())
     gone = [children.pop(chain_id) for chain_id in children.keys() - wanted]
     _end(gone)
+    return True
 
 
-def _mind(chain_id: int, child: Child) -> None:
+def _mind(chain_id: int, child: Child, arguments: list[str]) -> None:
     code, now = child.process.poll(), time.monotonic()
     if code is None:
         return
@@ -128,8 +134,7 @@ def _mind(chain_id: int, child: Child) -> None:
         child.ended = now
         logger.warning("follower ended", chain=chain_id, code=code, again_in=child.pause)
     elif now - child.ended >= child.pause:
-        # What was to be forgotten is forgotten by now.
-        child.process, child.started, child.ended = _start(chain_id, []), now, None
+        child.process, child.started, child.ended = _start(chain_id, arguments), now, None
         child.pause = min(child.pause * 2, LONGEST_PAUSE)
 
 
