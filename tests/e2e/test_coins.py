@@ -9,6 +9,8 @@ from demo.simulators.coins import CoinMarket
 from rates.coins.tests.market import listing, put_rows
 from tests.e2e.test_quality import LOOKS, WIDTHS, problems
 
+# What narrow screens leave out until it is asked for.
+HIDDEN = ("hour", "week", "cap", "volume", "spark")
 PATHS = ("/coins/", "/coins/liquidity/", "/coins/BTC/", "/coins/?limit=all")
 
 
@@ -54,10 +56,15 @@ def test_axe_finds_nothing_and_nothing_is_complained_of(market, tab, theme, widt
     assert opened.complaints == []
 
 
-def test_a_telephone_shows_every_column_and_no_price_is_cut(desk, tab):
+def test_a_telephone_shows_the_main_columns_and_all_of_them_when_asked_and_cuts_no_price(desk, tab):
     put_market(XRP="0.00000012187451")
     page = tab("/coins/?limit=all", viewport=WIDTHS["narrow"]).page
-    expect(page.locator("th[data-sort=change_24h] button")).to_be_visible()
+    for name in ("rank", "symbol", "price", "change_24h"):
+        expect(page.locator(f"th[data-sort={name}] button")).to_be_visible()
+    left_out = [page.locator(f"th.coins__{name}") for name in HIDDEN]
+    left_out += [page.locator(f'[data-symbol="BTC"] td.coins__{name}') for name in HIDDEN]
+    for head in left_out:
+        expect(head).to_be_hidden()
     sizes = page.evaluate(
         """() => {
           const table = document.querySelector("[data-coins]");
@@ -68,6 +75,19 @@ def test_a_telephone_shows_every_column_and_no_price_is_cut(desk, tab):
     )
     assert sizes[0] <= sizes[1]
     assert sizes[2] == 0
+    page.get_by_label("All columns").check()
+    for head in left_out:
+        head.scroll_into_view_if_needed()
+        expect(head).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") == WIDTHS["narrow"]["width"]
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_wide_screen_shows_every_column_and_has_no_need_to_ask(market, tab, scripted):
+    page = tab("/coins/", viewport=WIDTHS["wide"], java_script_enabled=scripted).page
+    for name in HIDDEN:
+        expect(page.locator(f"th.coins__{name}")).to_be_visible()
+    expect(page.get_by_label("All columns")).to_be_hidden()
 
 
 def test_a_new_price_arrives_without_reloading(market, tab):
