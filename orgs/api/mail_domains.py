@@ -58,7 +58,7 @@ class MailDomainsView(MetricsView):
     @extend_schema(
         operation_id="mail_domains",
         summary="Mail domains with counts, verdict and trend",
-        description="`format=csv` sends all that match, whatever `limit` and `after` say.",
+        description="`format=csv` sends all that match, by name, whatever `sort` and `limit` say.",
         parameters=[DomainsQuery, OpenApiParameter("format", str, enum=["json", "csv"])],
         responses={
             (200, "application/json"): DomainLinesSerializer,

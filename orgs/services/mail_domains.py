@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
-from foundation.errors import InvalidInput
+from foundation.errors import InvalidInput, Unavailable
 from orgs.constants import CATCH_ALL_FROM, MAX_DOMAIN_OCTETS
 from orgs.services import mail_trends
 from orgs.services.domains import normalise
@@ -24,8 +25,12 @@ from orgs.services.verdicts import Verdict, judge
 
 COUNTED: Final = 1000
 WALKED: Final = 2000
-# Where every part reads the table once, as in any order but that of the key.
-WALKED_BY_FIGURE: Final = 20_000
+# A search of a rare part of a name reads the whole table, and other orders than by name do. Nobody
+# waits for longer than this, whether for a page or for a part of a file.
+PAGE_SECONDS: Final = 5.0
+PART_SECONDS: Final = 60.0
+RETRY_AFTER: Final = 30
+LIMITED: Final = "SELECT set_config('statement_timeout', %s, true)"
 # A number of events and the domain after which a page begins.
 POSITION: Final = re.compile(r"(\d{1,18}) (\S{1,253})")
 
@@ -85,15 +90,19 @@ class Lines:
     after: str
 
 
-def page(asked: Question, *, after: str = "", rows: int, today: date) -> Lines:
-    """``rows`` domains after the position ``after``, in two queries at most.
+def page(
+    asked: Question, *, after: str = "", rows: int, today: date, seconds: float | None = None
+) -> Lines:
+    """``rows`` domains after the position ``after``, in one query of at most so many
+    seconds, or ``PAGE_SECONDS``.
 
-    Raises ``InvalidInput`` for a position that no page ended with.
+    Raises ``InvalidInput`` for a position that no page ended with, and ``Unavailable`` for what
+    takes too long.
     """
     match, values = _match(asked)
     begin, more = _after(asked.order, after)
     statement = PAGE.format(match=f"{match} AND {begin}", order=_order(asked.order))
-    found = _rows(statement, {**values, **more, "rows": rows + 1})
+    found = _rows(statement, {**values, **more, "rows": rows + 1}, seconds=seconds or PAGE_SECONDS)
     lines = [
         Line(domain, delivered, bounced, judge(delivered, bounced), trend)
         for domain, delivered, bounced, day, events in found[:rows]
@@ -103,9 +112,13 @@ def page(asked: Question, *, after: str = "", rows: int, today: date) -> Lines:
 
 
 def count(asked: Question) -> tuple[int, bool]:
-    """How many there are, and whether there are more than that: counting ends at a thousand."""
+    """How many there are, and whether there are more than that: counting ends at a thousand.
+
+    Raises ``Unavailable`` for what takes too long.
+    """
     match, values = _match(asked)
-    found: int = _rows(COUNT.format(match=match), {**values, "most": COUNTED + 1})[0][0]
+    most = {**values, "most": COUNTED + 1}
+    found: int = _rows(COUNT.format(match=match), most, seconds=PAGE_SECONDS)[0][0]
     return min(found, COUNTED), found > COUNTED
 
 
@@ -115,10 +128,13 @@ def check(asked: Question) -> None:
 
 
 def walk(asked: Question, *, today: date) -> Iterator[list[Line]]:
-    """All of them, some thousands at a time; each part is read when it is asked for."""
-    after, rows = "", WALKED_BY_FIGURE if asked.order in FIGURES else WALKED
+    """All of them by name, some thousands at a time; each part is read when it is asked for.
+
+    By name whatever the order asked for: any other would read the whole table for each part.
+    """
+    asked, after, rows = replace(asked, order=Order.NAME), "", WALKED
     while True:
-        part = page(asked, after=after, rows=rows, today=today)
+        part = page(asked, after=after, rows=rows, today=today, seconds=PART_SECONDS)
         yield part.lines
         after = part.after
         if not after:
@@ -172,8 +188,15 @@ def _bad(field: str, problem: str) -> InvalidInput:
     return InvalidInput(problem, fields={field: [problem]})
 
 
-def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found: list[Any] = cursor.fetchall()
+def _rows(statement: str, values: dict[str, Any], *, seconds: float) -> list[Any]:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(LIMITED, [f"{seconds}s"])
+            cursor.execute(statement, values)
+            found: list[Any] = cursor.fetchall()
+    except OperationalError as problem:
+        if isinstance(problem.__cause__, QueryCanceled):
+            reason = "This takes too long. Ask for fewer domains at once, or sort by name."
+            raise Unavailable(reason, code="too_slow", retry_after=RETRY_AFTER) from problem
+        raise
     return found

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.tests.people import make_user
-from foundation.errors import InvalidInput
+from foundation.errors import InvalidInput, Unavailable
 from orgs.models import MailDomain, MailHistory
 from orgs.services import mail_domains, mail_trends
 from orgs.services.mail_domains import Order, Question
@@ -176,7 +176,7 @@ def test_the_page_asks_the_database_as_often_for_many_as_for_few(
     put_some()
     desk.get("/orgs/domains/")
     put(*((f"d{number:03}.test", number, 0) for number in range(60)))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(11):
         desk.get("/orgs/domains/")
 
 
@@ -222,7 +222,6 @@ def test_the_api_names_what_it_does_not_understand(desk, query):
 
 def test_the_file_holds_all_that_match_and_no_formula(desk, monkeypatch):
     monkeypatch.setattr(mail_domains, "WALKED", 7)
-    monkeypatch.setattr(mail_domains, "WALKED_BY_FIGURE", 7)
     put(*((f"d{number:02}.test", number, 0) for number in range(30)))
     put(("-1+2.test", 5, 0))
     answer = desk.get("/api/v1/domains?format=csv&sort=name")
@@ -232,7 +231,22 @@ def test_the_file_holds_all_that_match_and_no_formula(desk, monkeypatch):
     assert table[2] == ["d00.test", "0", "0", "unknown", "0", "0"]
     some = desk.get("/api/v1/domains?format=csv&search=d1&sort=events")
     shown = list(csv.reader(io.StringIO(b"".join(some).decode())))
-    assert [row[0] for row in shown[1:]] == [f"d{number}.test" for number in range(19, 9, -1)]
+    assert [row[0] for row in shown[1:]] == [f"d{number}.test" for number in range(10, 20)]
+
+
+def test_a_search_that_takes_too_long_is_ended_and_told(desk, monkeypatch):
+    put(("a.test", 3, 0))
+    monkeypatch.setattr(mail_domains, "PAGE_SECONDS", 0.05)
+    with monkeypatch.context() as slow:
+        slow.setattr(mail_domains, "PAGE", "SELECT pg_sleep(60)")
+        answer = desk.get("/api/v1/domains?search=a")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_slow")
+        assert int(answer["Retry-After"]) > 0
+    with monkeypatch.context() as slow:
+        slow.setattr(mail_domains, "COUNT", "SELECT pg_sleep(60)")
+        with pytest.raises(Unavailable):
+            mail_domains.count(Question("a"))
+    assert desk.get("/api/v1/domains?search=a").status_code == 200
 
 
 def test_a_part_of_the_file_looks_up_the_history_of_its_own_rows_only():

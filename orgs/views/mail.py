@@ -48,11 +48,12 @@ def domains(request: HttpRequest) -> HttpResponse:
     today = timezone.now().date()
     try:
         page = mail_domains.page(asked, after=after, rows=ROWS, today=today)
+        total, capped = mail_domains.count(asked)
     except QuaysideError as refused:
         messages.error(request, refused.message)
         asked, after = Question(), ""
         page = mail_domains.page(asked, rows=ROWS, today=today)
-    total, capped = mail_domains.count(asked)
+        total, capped = mail_domains.count(asked)
     context = {
         "asked": asked,
         "after": after,
