@@ -201,6 +201,9 @@ def _read(job: BackfillJob, nodes: Nodes) -> bool:
     if job.address is None or job.from_block is None:
         raise Unreadable("no_block")
     if not past.read_at(job.chain, job.address, job.from_block, nodes, token=job.token):
+        token = job.token
+        if token is not None and past.is_before(job.chain, token, job.from_block, nodes):
+            raise Unreadable("before_token")
         raise Unreadable("unreadable")
     return True
 

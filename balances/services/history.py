@@ -320,13 +320,13 @@ def _to_be_read(address: Address, place: Place, tokens: list[Token]) -> list[Hol
     """Queue what a node can still say; the rest is unknown, with its reason."""
     if not tokens:
         return []
-    state, reason = _chance(address, place)
+    chances = _chances(address, place, tokens)
     return [
         Holding(
             token=token,
             value=None,
-            state=state,
-            reason=reason,
+            state=chances[token.pk][0],
+            reason=chances[token.pk][1],
             block_number=place.number,
             block_hash=place.hash,
             at=place.ts,
@@ -335,25 +335,42 @@ def _to_be_read(address: Address, place: Place, tokens: list[Token]) -> list[Hol
     ]
 
 
-def _chance(address: Address, place: Place) -> tuple[State, Reason]:
-    """Whether what nobody knows here can still be learnt; if so, it is queued."""
+def _chances(
+    address: Address, place: Place, tokens: list[Token]
+) -> dict[int, tuple[State, Reason]]:
+    """Whether what nobody knows here can still be learnt, by token; if so, it is queued."""
     jobs = BackfillJob.objects.filter(
         chain=place.chain,
         kind=BackfillJob.Kind.READ,
         address=address,
-        token=None,
         from_block=place.number,
     )
-    last = jobs.order_by("-pk").first()
-    if last is not None and last.state != BackfillJob.State.WAITING:
-        given_up = last.error in list(Reason)
-        return State.UNKNOWN, Reason(last.error) if given_up else Reason.FAILED
+    last = {job.token_id: job for job in jobs.order_by("pk")}
+    whole = last.get(None)
+    # What was found after everything known had been read is read by itself.
+    single = whole is not None and whole.state == BackfillJob.State.DONE
+    asked = {token.pk: last.get(token.pk) if single else whole for token in tokens}
+    ended = {
+        pk: _ended(job)
+        for pk, job in asked.items()
+        if job is not None and job.state != BackfillJob.State.WAITING
+    }
+    open_ones = [token for token in tokens if token.pk not in ended]
+    if not open_ones:
+        return ended
+    chance = State.LOADING, Reason.READING
+    new = [token for token in open_ones if asked[token.pk] is None]
     reason = _out_of_reach(place)
     if reason is not None:
-        return State.UNKNOWN, reason
-    if last is None and not _queue(address, place):
-        return State.UNKNOWN, Reason.BUSY
-    return State.LOADING, Reason.READING
+        chance = State.UNKNOWN, reason
+    elif new and not _queue(address, place, new if single else [None]):
+        chance = State.UNKNOWN, Reason.BUSY
+    return ended | {token.pk: chance for token in open_ones}
+
+
+def _ended(job: BackfillJob) -> tuple[State, Reason]:
+    """What a reading came to that left the value unknown."""
+    return State.UNKNOWN, Reason(job.error) if job.error in list(Reason) else Reason.FAILED
 
 
 def _out_of_reach(place: Place) -> Reason | None:
@@ -371,21 +388,26 @@ def _out_of_reach(place: Place) -> Reason | None:
 
 
 @transaction.atomic
-def _queue(address: Address, place: Place) -> bool:
-    """False where too much waits already."""
+def _queue(address: Address, place: Place, tokens: Sequence[Token | None]) -> bool:
+    """``None`` among ``tokens``: everything that is known of the address. False where too much
+    waits already."""
     waiting = BackfillJob.objects.waiting().filter(chain=place.chain, kind=BackfillJob.Kind.READ)
-    if waiting.count() >= MAX_WAITING:
+    if waiting.count() + len(tokens) > MAX_WAITING:
         return False
-    job = BackfillJob(
-        chain=place.chain,
-        kind=BackfillJob.Kind.READ,
-        address=address,
-        from_block=place.number,
-        to_block=place.number,
-        priority=OPENED,
-    )
+    jobs = [
+        BackfillJob(
+            chain=place.chain,
+            kind=BackfillJob.Kind.READ,
+            address=address,
+            token=token,
+            from_block=place.number,
+            to_block=place.number,
+            priority=OPENED,
+        )
+        for token in tokens
+    ]
     # Somebody else may have asked in this moment.
-    BackfillJob.objects.bulk_create([job], ignore_conflicts=True)
+    BackfillJob.objects.bulk_create(jobs, ignore_conflicts=True)
     transaction.on_commit(partial(work_queued.send, sender=BackfillJob), robust=True)
     return True
 

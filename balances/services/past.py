@@ -15,6 +15,7 @@ from foundation.evm import blocks as wire
 from foundation.evm import multicall
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
+from foundation.evm.quantities import written
 
 ARCHIVE = BalancePoint.Source.ARCHIVE
 
@@ -48,6 +49,16 @@ def read_at(
         place = Place(chain.pk, number, block_hash)
         _cover_one(place, readings)
     return bool(readings)
+
+
+def is_before(chain: Chain, token: Token, number: int, nodes: Nodes) -> bool:
+    """Whether the token's contract was not there yet at a block. Raises ``NodeError``."""
+    if token.is_native:
+        return False
+    old = (chain.head_number or 0) - number > RECENT
+    asked = [written(bytes(token.contract)), hex(number)]
+    code = nodes.call("eth_getCode", *asked, needs=f"archive:{number}" if old else "")
+    return bool(code == "0x")
 
 
 def hash_of(nodes: Nodes, number: int) -> bytes:

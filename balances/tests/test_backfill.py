@@ -323,3 +323,36 @@ def test_nothing_is_written_from_the_nodes_of_a_halted_chain(town, chain, catch_
     assert not Balance.objects.exists()
     type(chain).objects.update(state="ok")
     assert backfill.run_due(1, kinds=["seed"]) == 1
+
+
+def test_a_token_that_was_found_after_a_reading_is_read_by_itself_or_was_not_there_yet(
+    anvil, town, chain, catch_up
+):
+    catch_up.advance()
+    seeding.watch_addresses(town.people[:1])
+    address = Address.objects.get()
+    first = catch_up.advance().number
+    anvil.ask("anvil_mine", "0x2")
+    catch_up.advance()
+    # Nothing is known of any token when block ``first`` is read.
+    history.balances_at(address, block=first)
+    assert backfill.run_due(1, kinds=["read"]) == 1
+    later = bytes.fromhex(
+        anvil.deploy("DemoToken", encode(["string", "string", "uint8"], ["X", "X", 18]))[2:]
+    )
+    for contract in (town.tokens[0], later):
+        token, _ = Token.objects.get_or_create(chain=chain, contract=contract)
+        Balance.objects.get_or_create(address=address, token=token)
+
+    def told():
+        found = history.balances_at(address, block=first)
+        return {bytes(each.token.contract): (each.value, each.state, each.reason) for each in found}
+
+    assert told()[town.tokens[0]] == (None, "loading", "reading")
+    while backfill.run_due(10, kinds=["read"]):
+        due_again()
+    after = told()
+    real = town.truth(town.people[0], town.tokens[0], first)
+    assert after[town.tokens[0]] == (real, "exact", None)
+    assert after[later] == (None, "unknown", "before_token")
+    assert not BackfillJob.objects.waiting().filter(kind="read").exists()
