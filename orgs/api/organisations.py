@@ -5,18 +5,22 @@ What is not for the caller to see is answered as what is not there: 404.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
 from accounts.services import presence
+from foundation.csv_renderer import CSVRenderer
+from foundation.queries import NamedFormats, StrictQuery
 from orgs.models import ApiKey, KeyScope, Membership, Organisation, OrgRole
 from orgs.services import (
     invitations,
@@ -26,6 +30,12 @@ from orgs.services import (
     rights,
 )
 from orgs.services.rights import Act
+
+# A page of members; every other list here is shorter.
+MAX_ROWS: Final = 1000
+LISTS: Final[list[Any]] = [JSONRenderer, CSVRenderer, BrowsableAPIRenderer]
+FORMAT: Final = OpenApiParameter("format", str, enum=["json", "csv"])
+SPREADSHEET: Final[dict[Any, Any]] = {(200, "text/csv"): OpenApiTypes.STR}
 
 
 class OrganisationSerializer(serializers.ModelSerializer[Organisation]):
@@ -52,8 +62,8 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
 
     class Meta:
         model = Membership
-        fields = ("user_id", "name", "role", "joined_at")
-        read_only_fields = ("user_id", "joined_at")
+        fields = ("id", "user_id", "name", "role", "joined_at")
+        read_only_fields = ("id", "user_id", "joined_at")
 
     def get_name(self, membership: Membership) -> str:
         return membership.user.get_full_name() or membership.user.get_username()
@@ -96,7 +106,16 @@ class MadeOrgKeySerializer(OrgKeySerializer):
     secret = serializers.CharField(read_only=True, help_text="Shown this once.")
 
 
+class MembersQuery(StrictQuery):
+    after = serializers.IntegerField(
+        min_value=0, required=False, default=0, help_text="The last `id` of the page before."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_ROWS, default=MAX_ROWS)
+
+
 class OrgView(APIView):
+    content_negotiation_class = NamedFormats
+
     def user(self) -> User:
         return cast("User", self.request.user)  # the default permission lets nobody else pass
 
@@ -146,11 +165,28 @@ class OrganisationView(OrgView):
 
 
 class MembersView(OrgView):
-    @extend_schema(summary="Who belongs to it", responses=MemberSerializer(many=True))
+    renderer_classes = LISTS
+    csv_columns = MemberSerializer.Meta.fields
+
+    @extend_schema(
+        summary="Who belongs to it, those who joined first on top",
+        description="While there are more, `Link` names the next page (`rel=next`).",
+        parameters=[MembersQuery, FORMAT],
+        responses={(200, "application/json"): MemberSerializer(many=True), **SPREADSHEET},
+    )
     def get(self, request: Request, slug: str) -> Response:
-        members = self.org(slug).memberships.all()
-        shown = Membership.objects.filter(pk__in=members).for_display()
-        return Response(MemberSerializer(shown, many=True).data)
+        query = MembersQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        after, limit = query.validated_data["after"], query.validated_data["limit"]
+        members = Membership.objects.filter(org=self.org(slug), pk__gt=after).for_display()
+        found = list(members[: limit + 1])
+        headers = {}
+        if len(found) > limit:
+            words = request.query_params.copy()
+            words["after"] = str(found[limit - 1].pk)
+            address = request.build_absolute_uri(f"{request.path}?{words.urlencode()}")
+            headers["Link"] = f'<{address}>; rel="next"'
+        return Response(MemberSerializer(found[:limit], many=True).data, headers=headers)
 
 
 class MemberView(OrgView):
@@ -170,7 +206,14 @@ class MemberView(OrgView):
 
 
 class InvitationsView(OrgView):
-    @extend_schema(summary="Open invitations", responses=InvitationSerializer(many=True))
+    renderer_classes = LISTS
+    csv_columns = ("id", "role", "email", "created_at", "expires_at")
+
+    @extend_schema(
+        summary=f"Open invitations, at most {invitations.MAX_OPEN}",
+        parameters=[FORMAT],
+        responses={(200, "application/json"): InvitationSerializer(many=True), **SPREADSHEET},
+    )
     def get(self, request: Request, slug: str) -> Response:
         org = self.org(slug, Act.MANAGE)
         found = org.invitations.filter(accepted_at=None, expires_at__gt=timezone.now())
@@ -240,10 +283,19 @@ class DomainView(OrgView):
 
 
 class KeysView(OrgView):
-    @extend_schema(summary="Its API keys", responses=OrgKeySerializer(many=True))
+    renderer_classes = LISTS
+    csv_columns = tuple(OrgKeySerializer().fields)
+
+    @extend_schema(
+        summary=f"Its API keys, at most {keys.MAX_KEYS}",
+        parameters=[FORMAT],
+        responses={(200, "application/json"): OrgKeySerializer(many=True), **SPREADSHEET},
+    )
     def get(self, request: Request, slug: str) -> Response:
-        found = self.org(slug, Act.MANAGE).api_keys.all()
-        return Response([_key(key) for key in found])
+        found = [_key(key) for key in self.org(slug, Act.MANAGE).api_keys.all()]
+        if request.accepted_renderer.format == CSVRenderer.format:
+            found = [{**row, "scopes": " ".join(row["scopes"])} for row in found]
+        return Response(found)
 
     @extend_schema(
         summary="Make an API key, minutes after proving that it is you",

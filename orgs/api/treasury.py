@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -9,7 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from orgs.api.organisations import OrgView
+from foundation.csv_renderer import CSVRenderer
+from orgs.api.organisations import FORMAT, LISTS, SPREADSHEET, OrgView
 from orgs.services import rights, treasury
 from orgs.services.rights import Act
 
@@ -38,12 +40,22 @@ class TreasuryAddressSerializer(serializers.Serializer[Any]):
 
 
 class TreasuryView(OrgView):
-    @extend_schema(summary="Its treasury addresses", responses=TreasuryAddressSerializer(many=True))
+    renderer_classes = LISTS
+    csv_columns = ("address", "label", "added_at", "worth_usd", "worth_complete")
+
+    @extend_schema(
+        summary=f"Its treasury addresses, at most {treasury.MAX_ADDRESSES}",
+        parameters=[FORMAT],
+        responses={(200, "application/json"): TreasuryAddressSerializer(many=True), **SPREADSHEET},
+    )
     def get(self, request: Request, slug: str) -> Response:
         org = self.org(slug)
         belongs = rights.role_in(self.user(), org) is not None
         found = treasury.valued(org) if belongs else treasury.of(org)
-        return Response(TreasuryAddressSerializer(found, many=True).data)
+        rows = list(TreasuryAddressSerializer(found, many=True).data)
+        if request.accepted_renderer.format == CSVRenderer.format:
+            rows = [_flat(row) for row in rows]
+        return Response(rows)
 
     @extend_schema(
         summary="Name an address as its own, and follow it",
@@ -58,6 +70,12 @@ class TreasuryView(OrgView):
         )
         told = treasury.Held(row, treasury.Worth())
         return Response(TreasuryAddressSerializer(told).data, status=201)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    worth = row["worth"] or {"usd": None, "complete": None}
+    plain = {name: value for name, value in row.items() if name != "worth"}
+    return {**plain, "worth_usd": worth["usd"], "worth_complete": worth["complete"]}
 
 
 class TreasuryAddressView(OrgView):
