@@ -14,6 +14,9 @@ from pytest_django.fixtures import Settings
 from foundation import replica, valkey
 from rates.coins.services import board as coins
 
+# Tests of many at once, on a machine that runs other tests, wait longer than people would.
+valkey.CONNECT_TIMEOUT = valkey.POOL_TIMEOUT = 20.0
+
 
 @pytest.fixture(autouse=True)
 def _empty_valkey() -> None:
@@ -49,7 +52,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # What migrations write and no test changes for others; making it anew would take most of the time.
 # The groups stay with the rights: a role is given those rights alone that are new.
-KEPT = {"django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+KEPT = {
+    *("django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
+    "rates_pricetier",
+}
 
 
 def _empty(self: DatabaseOperations, style: Any, tables: list[str], **options: Any) -> list[str]:

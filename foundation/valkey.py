@@ -14,6 +14,8 @@ from django.conf import settings
 
 CONNECT_TIMEOUT = 1.0
 READ_TIMEOUT = 2.0
+# How long to wait for a connection of the pool.
+POOL_TIMEOUT = 2.0
 
 
 @cache
@@ -22,7 +24,7 @@ def client() -> redis.Redis:
     pool = redis.BlockingConnectionPool.from_url(
         settings.REDIS_URL,
         max_connections=50,
-        timeout=2,
+        timeout=POOL_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=READ_TIMEOUT,
         health_check_interval=15,
@@ -35,7 +37,7 @@ def async_client(*, max_connections: int = 4) -> redis.asyncio.Redis:
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         settings.REDIS_URL,
         max_connections=max_connections,
-        timeout=2,
+        timeout=POOL_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=READ_TIMEOUT,
         health_check_interval=15,
