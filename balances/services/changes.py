@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from balances.models import Address, BalancePoint, Block, Token
+from balances.models import Address, BalancePoint, Block, Coverage, Token
 from foundation import replica
 
 # As many steps along the key as the chart has places, however many changes there were.
@@ -27,7 +27,8 @@ ORDER BY point.block_number
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The balance of a cell from ``block_number`` on. ``delta`` is ``None`` for the first known."""
+    """The balance of a cell from ``block_number`` on. ``delta`` is ``None`` for the first known,
+    and where nobody knows what was before."""
 
     block_number: int
     block_hash: bytes
@@ -60,20 +61,23 @@ class Step:
 def changes(
     address: Address, token: Token, *, before: int | None = None, limit: int = 100
 ) -> Changes:
-    """The changes of a cell, newest first, those below block ``before`` only. Two queries."""
+    """The changes of a cell, newest first, those below block ``before`` only. Three queries."""
     points = BalancePoint.objects.of(address, token)
     if before is not None:
         points = points.filter(block_number__lt=before)
     found = list(points[: limit + 1])
     shown = found[:limit]
     times = _times(token.chain_id, [point.block_number for point in shown])
+    known = _known(address, token)
     rows = [
         Change(
             block_number=point.block_number,
             block_hash=bytes(point.block_hash),
             at=times.get(point.block_number),
             value=point.value,
-            delta=point.value - earlier.value if earlier is not None else None,
+            delta=point.value - earlier.value
+            if earlier is not None and _is_told(known, earlier.block_number, point.block_number)
+            else None,
             source=point.source,
             kind=point.kind,
         )
@@ -116,6 +120,24 @@ def series(
         for number, value, kind, ts in rows
         if number <= end
     ]
+
+
+def _known(address: Address, token: Token) -> list[tuple[int, int | None]]:
+    """Stretches without a hole, oldest first; the end is ``None`` while it is followed."""
+    runs = Coverage.objects.filter(address=address, token=token).order_by("from_block")
+    joined: list[tuple[int, int | None]] = []
+    for first, last in runs.values_list("from_block", "to_block"):
+        begin, end = joined[-1] if joined else (0, -2)
+        if end is not None and first > end + 1:
+            joined.append((first, last))
+        else:
+            joined[-1] = begin, None if end is None or last is None else max(end, last)
+    return joined
+
+
+def _is_told(known: list[tuple[int, int | None]], first: int, last: int) -> bool:
+    """Whether nothing between the two blocks is unknown."""
+    return any(begin <= first and (end is None or end >= last) for begin, end in known)
 
 
 def _times(chain_id: int, numbers: list[int]) -> dict[int, datetime]:

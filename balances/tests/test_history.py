@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from balances.constants import MAX_UINT256
-from balances.models import BackfillJob, BalancePoint, Block, RpcEndpoint, Token
+from balances.models import BackfillJob, BalancePoint, Block, Coverage, RpcEndpoint, Token
 from balances.services import history
 from balances.services.changes import changes, series
 from balances.services.history import balances_at, current
@@ -308,7 +308,7 @@ def test_reading_costs_the_same_however_much_is_held(
         assert len(current(address)) == 21
     with django_assert_num_queries(7):
         assert len(balances_at(address, block=15)) == 21
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         changes(address, coin)
     with django_assert_num_queries(2):
         series(address, coin)
@@ -405,3 +405,13 @@ class Naive(TestCase):
             if inside and known:
                 answers.add(points[max(known)])
         return answers or {None}
+
+
+def test_a_change_over_a_hole_has_no_delta(chain, coin, address):
+    ledger.make_history(address, coin, {10: 5, 20: 7, 30: 4, 40: 6})
+    Coverage.objects.filter(address=address).update(to_block=24)
+    Coverage.objects.create(address=address, token=coin, from_block=30)
+    rows = changes(address, coin).rows
+    assert [(row.block_number, row.delta) for row in rows] == [
+        (40, 2), (30, None), (20, 2), (10, None),
+    ]  # fmt: skip
