@@ -7,7 +7,6 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from orgs.services import board, search, seeding
-from orgs.services.board import Period
 from orgs.services.board_orders import Order
 
 COUNT = 3000
@@ -15,14 +14,11 @@ COUNT = 3000
 
 @pytest.fixture
 def thousands(desk):
-    """Three thousand organisations; the tables of their board end with the test."""
-    before = board.newest(Period.ALL).version
+    """Three thousand organisations, and an empty board after the test."""
     seeding.add_organisations(COUNT)
     yield
-    for version in range(before + 1, board.newest(Period.ALL).version + 1):
-        board._execute("DROP TABLE IF EXISTS {board}", board=board.table_of(Period.ALL, version))
-    board._execute("DELETE FROM orgs_board_version WHERE period = 'all' AND version > 0")
     board._execute("TRUNCATE orgs_board_delta, orgs_stat, orgs_organisation CASCADE")
+    board.build()
 
 
 @pytest.fixture
