@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: chaos help up test bench fuzz audit lint format reset requirements contracts browser pgbouncer promtool test-scaled
+.PHONY: chaos help up test bench fuzz audit lint format reset requirements contracts browser pgbouncer promtool test-scaled test-long
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -28,7 +28,10 @@ up: $(INSTALLED)  ## Run everything, in the foreground. PORT=8000 moves the web 
 	@exec python manage.py up
 
 test: $(INSTALLED)  ## Run every test, on servers of its own. ARGS= is passed to pytest, PROCESSES= sets how many run at once
-	@python -m pytest --quiet --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
+	@python -m pytest --quiet --numprocesses $(PROCESSES) --dist loadgroup -m "not long" $(ARGS)
+
+test-long: $(INSTALLED)  ## Run what takes minutes: scaled and abused servers, backups, traces, workers
+	@python -m pytest --quiet --numprocesses 2 --dist loadgroup -m long $(ARGS)
 
 test-scaled: $(INSTALLED)  ## Run every test through PgBouncer and with a streaming replica
 	@QUAYSIDE_TEST_SERVERS=scaled $(MAKE) --no-print-directory test ARGS="--reuse-db $(ARGS)"

@@ -68,8 +68,14 @@ def _empty(self: DatabaseOperations, style: Any, tables: list[str], **options: A
     with self.connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(questions))
         filled = [name for (name,) in cursor.fetchall()]
+        # The board's copies are no models: those that hold something are emptied beside them.
+        cursor.execute("SELECT period, version FROM orgs_board_version WHERE total > 0")
+        copies = [f"orgs_board_{period}_g{version}" for period, version in cursor.fetchall()]
     # As a replica nothing is checked, neither references nor what must not be deleted.
     deletions = [f"DELETE FROM {self.quote_name(name)};" for name in filled]  # noqa: S608
+    deletions += [f"DELETE FROM {copy};" for copy in copies]  # noqa: S608
+    if copies or "orgs_organisation" in filled:
+        deletions += ["DELETE FROM orgs_board_delta;", "UPDATE orgs_board_version SET total = 0;"]
     return ["SET LOCAL session_replication_role = replica;", *deletions] if deletions else []
 
 

@@ -23,7 +23,11 @@ from websockets.sync.client import connect
 from demo import servers
 
 # What these share is made once, by one worker.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("abuse")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("abuse"),
+]
 DEADLINE = 30.0
 LIMIT = 10
 MEBIBYTE = 1 << 20

@@ -31,7 +31,11 @@ from rates.tests.desk import make_house_default, make_pair
 from rates.tests.test_api_candles import minutes
 
 # What these share is made once, by one worker.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("backup")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("backup"),
+]
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 PAGES = [
     "/api/metrics/top-orgs?search=harbour&limit=2",

@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 DEADLINE = 60
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

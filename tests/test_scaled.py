@@ -47,6 +47,7 @@ sys.stdin.read()
 """
 
 pytestmark = [
+    pytest.mark.long,
     # Its servers are started once, by one worker.
     pytest.mark.xdist_group("scaled"),
     pytest.mark.skipif(

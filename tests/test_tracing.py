@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEADLINE = 60.0
 CLICK = "/_allauth/browser/v1/auth/password/request"
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
 class Span(NamedTuple):

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from balances.models import (
@@ -26,16 +25,12 @@ from balances.models import (
     RpcEndpoint,
     Token,
 )
-from balances.services import dating, valuation
+from balances.services import dating, readings_wanted, valuation
 from balances.services.blocks import RECENT
 from balances.services.holdings import Holding, Reason, State
-from balances.signals import work_queued
 from foundation.errors import InvalidInput, NotFound
 
 MAX_BLOCK: Final = 2**63 - 1
-# So many readings of the past may wait for one chain; whoever asks for more is told to come back.
-MAX_WAITING: Final = 1_000
-OPENED: Final = 0
 
 # One walk along the key for each cell. Open coverage counts inside the follower's unbroken runs
 # only, for the block that is asked for as for the point that answers.
@@ -363,7 +358,9 @@ def _chances(
     reason = _out_of_reach(place)
     if reason is not None:
         chance = State.UNKNOWN, reason
-    elif new and not _queue(address, place, new if single else [None]):
+    elif new and not readings_wanted.queue(
+        address, place.chain, place.number, new if single else [None]
+    ):
         chance = State.UNKNOWN, Reason.BUSY
     return ended | {token.pk: chance for token in open_ones}
 
@@ -385,31 +382,6 @@ def _out_of_reach(place: Place) -> Reason | None:
     if not archives:
         return Reason.NO_ARCHIVE
     return None if min(archives) <= place.number else Reason.PRUNED
-
-
-@transaction.atomic
-def _queue(address: Address, place: Place, tokens: Sequence[Token | None]) -> bool:
-    """``None`` among ``tokens``: everything that is known of the address. False where too much
-    waits already."""
-    waiting = BackfillJob.objects.waiting().filter(chain=place.chain, kind=BackfillJob.Kind.READ)
-    if waiting.count() + len(tokens) > MAX_WAITING:
-        return False
-    jobs = [
-        BackfillJob(
-            chain=place.chain,
-            kind=BackfillJob.Kind.READ,
-            address=address,
-            token=token,
-            from_block=place.number,
-            to_block=place.number,
-            priority=OPENED,
-        )
-        for token in tokens
-    ]
-    # Somebody else may have asked in this moment.
-    BackfillJob.objects.bulk_create(jobs, ignore_conflicts=True)
-    transaction.on_commit(partial(work_queued.send, sender=BackfillJob), robust=True)
-    return True
 
 
 def _bytes(value: Any) -> bytes | None:

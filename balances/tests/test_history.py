@@ -12,7 +12,7 @@ from hypothesis.extra.django import TestCase
 
 from balances.constants import MAX_UINT256
 from balances.models import BackfillJob, BalancePoint, Block, Coverage, RpcEndpoint, Token
-from balances.services import history
+from balances.services import readings_wanted
 from balances.services.changes import changes, series
 from balances.services.history import balances_at, current
 from balances.services.holdings import Reason, State
@@ -187,7 +187,7 @@ def test_what_was_tried_in_vain_is_not_asked_for_again(address, chain, coin, err
 
 def test_too_many_readings_at_once_are_refused_not_queued(address, chain, coin, monkeypatch):
     archive(chain)
-    monkeypatch.setattr(history, "MAX_WAITING", 2)
+    monkeypatch.setattr(readings_wanted, "MAX_WAITING", 2)
     assert [told(balances_at(address, block=n))[2] for n in (1, 2, 3)] == [
         Reason.READING,
         Reason.READING,
