@@ -107,9 +107,17 @@ def _seed_together(jobs: Sequence[BackfillJob], clients: dict[int, Nodes]) -> No
     except (OperationalError, InterfaceError):
         raise
     except Exception as problem:
-        logger.info("not read together", chain=chain.pk, jobs=len(jobs), exc_info=True)
+        weather = _is_weather(problem)
+        # A chain whose first block is still to come is no fault that a traceback would explain.
+        logger.info(
+            "not read together",
+            chain=chain.pk,
+            jobs=len(jobs),
+            reason=_word(problem),
+            exc_info=not weather,
+        )
         for job in jobs:
-            _postpone(job, _word(problem)) if _is_weather(problem) else _perform(job, clients)
+            _postpone(job, _word(problem)) if weather else _perform(job, clients)
     else:
         now = timezone.now()
         for job in jobs:
