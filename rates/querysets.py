@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, F, Func, IntegerField, Max, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, Subquery
 
 if TYPE_CHECKING:
     from rates.models import (  # noqa: F401  # named in strings
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         CoinSnapshot,
         CoinSource,
         Pair,
-        PairHalt,
         SpreadRule,
         Webhook,
         WebhookDelivery,
@@ -38,11 +37,6 @@ class PairQuerySet(models.QuerySet["Pair"]):
             last_halt_reason=Subquery(newest.values("reason")[:1]),
             last_halt_at=Subquery(newest.values("at")[:1]),
         )
-
-
-class PairHaltQuerySet(models.QuerySet["PairHalt"]):
-    def newest_version(self) -> int:
-        return self.aggregate(v=Max("version"))["v"] or 0
 
 
 class SpreadRuleQuerySet(models.QuerySet["SpreadRule"]):
@@ -73,12 +67,6 @@ class SpreadRuleQuerySet(models.QuerySet["SpreadRule"]):
         return self.select_related(
             "pair", "created_by", "approved_by", "rejected_by", "supersedes__pair"
         ).order_by("-version")
-
-    def newest_version(self) -> int:
-        """The number of the newest change of what is in force or scheduled."""
-        decided = self.filter(status__in=["active", "superseded"])
-        newest = decided.aggregate(made=Max("version"), approved=Max("approval_version"))
-        return max(newest["made"] or 0, newest["approved"] or 0)
 
 
 class CandleQuerySet(models.QuerySet["Candle1m"]):

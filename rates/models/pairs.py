@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
-from rates.querysets import PairHaltQuerySet, PairQuerySet
+from rates.querysets import PairQuerySet
 
 # The exchange's REST names still say XBT and XDG; its websocket, and we, do not (rates.md fact 4).
 LEGACY_ASSETS = {"XBT": "BTC", "XDG": "DOGE"}
@@ -88,8 +88,6 @@ class PairHalt(models.Model):
     )
     at = models.DateTimeField()
     version = models.PositiveBigIntegerField(unique=True)
-
-    objects: ClassVar[PairHaltQuerySet] = PairHaltQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-version"]

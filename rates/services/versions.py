@@ -6,6 +6,11 @@ from django.db import connection, transaction
 
 # Any constant will do; it must differ from other advisory locks of this database.
 LOCK = 0x5241544553  # "RATES"
+# The number is drawn from the lock's row, so not before the lock is held.
+DRAW = """
+WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s))
+SELECT nextval('rates_version_seq') FROM held
+"""
 
 
 def draw() -> int:
@@ -13,16 +18,20 @@ def draw() -> int:
 
     Raises ``TransactionManagementError`` outside a transaction.
     """
-    serialise()
+    _require_transaction()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('rates_version_seq')")
+        cursor.execute(DRAW, [LOCK])
         (number,) = cursor.fetchone()
     return int(number)
 
 
 def serialise() -> None:
     """Wait for other writers of spreads, halts and pairs until this transaction ends."""
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("version numbers need a transaction")
+    _require_transaction()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _require_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("version numbers need a transaction")
