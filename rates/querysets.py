@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 if TYPE_CHECKING:
     from rates.models import (  # noqa: F401  # named in strings
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
         Webhook,
         WebhookDelivery,
     )
+
+
+LONGEST_UNTOUCHED: Final = (F("claimed_until").asc(nulls_first=True), F("pk").asc())
 
 
 class PairQuerySet(models.QuerySet["Pair"]):
@@ -112,7 +116,17 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
             .filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
             .filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
             .filter(Exists(waiting))
-            .order_by(F("claimed_until").asc(nulls_first=True), "pk")
+            .order_by(*LONGEST_UNTOUCHED)
+        )
+
+    def shared_out(self, now: datetime, most: int) -> Self:
+        """Of each owner's only so many that no more than ``most`` of them are called at once."""
+        hooks = self.model._default_manager
+        called = hooks.filter(owner=OuterRef("owner"), claimed_until__gt=now).order_by()
+        number = called.values("owner").annotate(number=Count("pk")).values("number")
+        turn = Window(RowNumber(), partition_by=F("owner"), order_by=LONGEST_UNTOUCHED)
+        return self.annotate(turn=turn, called_now=Coalesce(Subquery(number), 0)).filter(
+            turn__lte=most - F("called_now")
         )
 
 

@@ -261,6 +261,19 @@ COINS: Final = [
         "short",
         {"{{source}}": up("quayside_coin_source_credits_left", "source")},
     ),
+    Panel(
+        "Lists too short to serve",
+        "short",
+        {"withheld": "max(increase(quayside_coin_lists_withheld_total[15m]))"},
+        "Merges in 15 minutes; the list before them stays.",
+    ),
+    Panel("Calls of webhooks that wait", "short", {"calls": up("quayside_webhook_calls_waiting")}),
+    Panel("Oldest call that waits", "s", {"age": up("quayside_webhook_oldest_age_seconds")}),
+    Panel(
+        "Calls of webhooks",
+        "cps",
+        {"{{outcome}}": rate("quayside_webhook_calls_total", "outcome", over="max")},
+    ),
 ]
 PAGES: Final = {
     "web": ("Quayside: web", WEB),

@@ -12,7 +12,8 @@ import hmac
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -36,8 +37,10 @@ Clock = Callable[[], datetime]
 State = WebhookDelivery.State
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105
-# Addresses that are called at the same time.
+# Addresses that are called at the same time, and how many of them may be one owner's: who answers
+# slowly keeps only themselves waiting.
 AT_ONCE: Final = 16
+AT_ONCE_OF_ONE: Final = 4
 # A claim outlives every call; a killed process is made up for after it.
 CLAIM: Final = timedelta(seconds=60)
 # Seconds of work before the next turn.
@@ -83,20 +86,28 @@ def deliver_due(*, clock: Clock = timezone.now) -> int:
 
 def _deliver(clock: Clock) -> int:
     ends, taken = time.monotonic() + PATIENCE, 0
+    running: dict[Future[outgoing.Result], Call] = {}
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        while time.monotonic() < ends and (calls := claim(clock())):
-            asked = {pool.submit(_send, call, clock()): call for call in calls}
-            # Each is recorded as it ends: a slow one does not keep the others in doubt.
-            for done in as_completed(asked):
-                taken += record(asked[done], done.result(), clock())
-    return taken
+        while True:
+            free = AT_ONCE - len(running)
+            if free >= AT_ONCE_OF_ONE and time.monotonic() < ends:
+                for call in claim(clock(), most=free):
+                    running[pool.submit(_send, call, clock())] = call
+            if not running:
+                return taken
+            # Each is recorded as it ends, and its place is given to the next.
+            done, _ = wait_for(running, return_when=FIRST_COMPLETED)
+            for ended in done:
+                taken += record(running.pop(ended), ended.result(), clock())
 
 
-def claim(now: datetime) -> list[Call]:
+def claim(now: datetime, *, most: int = AT_ONCE) -> list[Call]:
     """The oldest waiting call of each address that may be called, which nobody else now makes."""
     with transaction.atomic():
-        due = Webhook.objects.due(now).select_for_update(of=("self",), skip_locked=True)
-        hooks = {hook.pk: hook for hook in due[:AT_ONCE]}
+        turn = Webhook.objects.due(now).shared_out(now, AT_ONCE_OF_ONE).values("pk")
+        # What was due a moment ago is asked again of the rows that are now locked.
+        due = Webhook.objects.due(now).filter(pk__in=turn)
+        hooks = {h.pk: h for h in due.select_for_update(of=("self",), skip_locked=True)[:most]}
         Webhook.objects.filter(pk__in=hooks).update(claimed_until=now + CLAIM)
         waiting = WebhookDelivery.objects.filter(webhook__in=hooks, state=State.PENDING)
         old = waiting.filter(created_at__lt=now - GIVES_UP)

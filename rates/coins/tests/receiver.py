@@ -17,6 +17,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.paths: list[str] = []
         self.answers: list[int | Callable[[BaseHTTPRequestHandler], None]] = [204]
         receiver = self
 
@@ -25,6 +26,7 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.paths.append(self.path)
                 receiver.heard.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 answers = receiver.answers
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]

@@ -231,44 +231,6 @@ def test_the_condition_names_who_fails_and_how_old_the_list_is(upstream, clock):
     assert found.detail.endswith("prices coingecko, ranks cryptocompare; coinmarketcap: server")
 
 
-# --- Show 1 ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "down",
-    [["coinmarketcap"], ["cryptocompare"], ["coingecko"], []],
-    ids=lambda d: d[0] if d else "all",
-)
-@pytest.mark.parametrize("mode", ["html"])
-def test_ten_minutes_without_a_source_are_served_with_the_right_age(upstream, clock, down, mode):
-    both(clock)
-    names = down or ["coinmarketcap", "cryptocompare", "coingecko"]
-    for name in names:
-        upstream.coins(service=name, mode=mode)
-    for minute in range(2, 11, 2):
-        clock.pass_by(120)
-        both(clock)
-        board.memory.forget()
-        shown = board.current().shown
-        assert len(shown.rows) == 500
-        if down:
-            # Whoever is left gives what is asked, so nothing is marked as stale.
-            assert clock() - shown.as_of <= timedelta(seconds=150)
-            assert not shown.is_stale(clock())
-        else:
-            assert shown.as_of == START
-            assert board.headers(shown, clock())["X-Data-Age"] == str(60 * minute)
-            assert shown.is_stale(clock()) == (minute > 3)
-    for name in names:
-        upstream.coins(service=name, mode="normal")
-    clock.pass_by(60)
-    both(clock)
-    board.memory.forget()
-    shown = board.current().shown
-    assert (shown.price_source, shown.rank_source) == ("coinmarketcap", "cryptocompare")
-    assert shown.as_of == shown.ranked_at == clock()
-
-
 # --- Show 2 ---------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Calls of webhooks: queued with the list, signed, in order, made again, given up, never lost."""
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -229,6 +230,47 @@ def test_a_dead_address_does_not_keep_others_waiting(hook, receiver, clock):
     assert deliver(clock) == 2
     assert other.deliveries.filter(state=State.PENDING).count() == 2
     assert other.deliveries.filter(attempts=1, error="unreachable").count() == 1
+
+
+def test_one_owner_is_called_at_a_few_addresses_at_once_and_others_are_not_kept_waiting(
+    receiver, clock
+):
+    greedy, modest = make_user(), make_user("bob")
+    for number in range(9):
+        webhooks.make(user=greedy, url=f"{receiver.url}/{number}", on="price")
+    mine, _ = webhooks.make(user=modest, url=receiver.url, on="price")
+    put("A")
+    calls = webhook_delivery.claim(clock())
+    of_one = webhook_delivery.AT_ONCE_OF_ONE
+    assert len(calls) == of_one + 1
+    assert mine.pk in [call.webhook for call in calls]
+    # Who has places still gets no more of them while they are used, and gets them back after.
+    assert webhook_delivery.claim(clock()) == []
+    theirs = next(call for call in calls if call.webhook != mine.pk)
+    webhook_delivery.record(theirs, Result(204, "", 1), clock())
+    assert len(webhook_delivery.claim(clock())) == 1
+
+
+def test_a_slow_address_keeps_only_itself_waiting(receiver, clock):
+    told, seen = threading.Event(), []
+
+    def answer(handler):
+        if handler.path.endswith("/slow"):
+            seen.append(told.wait(8))
+        elif len([path for path in receiver.paths if not path.endswith("/slow")]) == 2:
+            told.set()
+        handler.send_response(204)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    receiver.answers = [answer]
+    webhooks.make(user=make_user(), url=f"{receiver.url}/slow", on="price")
+    webhooks.make(user=make_user("bob"), url=receiver.url, on="price")
+    put("A")
+    put("A", price="3")
+    assert deliver(clock) == 4
+    # The other address had both of its calls before the slow one had answered its first.
+    assert seen[0]
 
 
 def test_a_change_that_is_a_day_old_is_given_up(hook, receiver, clock):
