@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
@@ -89,16 +90,30 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def environment(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Collected by the first worker that needs them, since compressing them takes seconds."""
+    home = tmp_path_factory.getbasetemp()
+    home = home.parent if "PYTEST_XDIST_WORKER" in os.environ else home
+    made = home / "static-of-all"
+    with (home / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            unfinished = home / "static-unfinished"
+            collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
+            environment = os.environ | {"STATIC_ROOT": str(unfinished)}
+            subprocess.run(collect, cwd=ROOT, env=environment, check=True)
+            unfinished.rename(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def environment(django_db_setup: None, static_files: Path) -> dict[str, str]:
     """What a process of the desk needs to share the test's servers and its static files."""
-    shared = os.environ | {
+    return os.environ | {
         **addresses_of(connection.settings_dict["NAME"]),
-        "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
+        "STATIC_ROOT": str(static_files),
         "HOST": "127.0.0.1",
     }
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
-    subprocess.run(collect, cwd=ROOT, env=shared, check=True)
-    return shared
 
 
 @pytest.fixture(scope="session")

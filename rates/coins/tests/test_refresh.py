@@ -14,6 +14,15 @@ from rates.models import CoinAlias, CoinPoint, CoinSnapshot, CoinSource, CoinSou
 pytestmark = pytest.mark.django_db
 
 
+# Short lists, for speed: what they are long for has tests of its own.
+SIZE = 60
+
+
+@pytest.fixture(autouse=True)
+def _short_lists(db):
+    CoinSource.objects.update(rows=SIZE)
+
+
 @pytest.fixture
 def clock():
     return Clock()
@@ -36,6 +45,7 @@ def state(name):
 
 
 def test_prices_come_from_coinmarketcap_and_ranks_from_cryptocompare(upstream, clock):
+    CoinSource.objects.update(rows=500)
     both(clock)
     shown = served()
     assert len(shown.rows) == 500
@@ -90,22 +100,22 @@ def test_a_month_without_credits_waits_for_the_first(upstream, clock):
 
 
 def test_a_small_budget_spreads_the_calls_and_another_source_fills_between(upstream, clock):
-    CoinSource.objects.filter(name="coinmarketcap").update(monthly_credits=15_000)
+    CoinSource.objects.filter(name="coinmarketcap").update(monthly_credits=5_000)
     asked = {"coinmarketcap": 0, "coingecko": 0}
     for _ in range(11):
         for outcome in both(clock):
             for name in outcome.asked:
                 asked[name] = asked.get(name, 0) + 1
         clock.pass_by(60)
-    # 3 credits a call, 15,000 credits for nine and a half days: a call in about 165 s.
+    # A credit for so few rows, 5,000 credits for nine and a half days: a call in about 165 s.
     assert 3 <= asked["coinmarketcap"] <= 5
     assert asked["coingecko"] == 11
-    assert state("coinmarketcap").credits == 3 * asked["coinmarketcap"]
+    assert state("coinmarketcap").credits == asked["coinmarketcap"]
 
 
 def test_credits_begin_anew_with_the_month(upstream, clock):
     both(clock)
-    assert refresh.used_credits(state("coinmarketcap"), clock()) == 3
+    assert refresh.used_credits(state("coinmarketcap"), clock()) == 1
     assert refresh.used_credits(state("coinmarketcap"), datetime(2026, 12, 1, tzinfo=UTC)) == 0
 
 
@@ -128,6 +138,7 @@ def test_a_source_that_fails_keeps_its_last_good_list(upstream, clock, mode):
 
 
 def test_a_list_a_tenth_as_long_is_refused_until_the_old_one_is_old(upstream, clock):
+    CoinSource.objects.update(rows=500)
     both(clock)
     upstream.coins(mode="partial")
     clock.pass_by(60)
@@ -169,7 +180,7 @@ def test_a_snapshot_and_points_are_kept_for_each_hour(upstream, clock):
     clock.pass_by(60)
     both(clock)
     assert CoinSnapshot.objects.count() == 1
-    assert CoinPoint.objects.count() == 500
+    assert CoinPoint.objects.count() == SIZE
     clock.pass_by(3600)
     both(clock)
     assert CoinSnapshot.objects.count() == 2
@@ -178,7 +189,7 @@ def test_a_snapshot_and_points_are_kept_for_each_hour(upstream, clock):
 
 def test_old_history_goes_and_the_served_list_stays(upstream, clock):
     both(clock)
-    assert retention.forget_old(START + timedelta(days=401)) == 500
+    assert retention.forget_old(START + timedelta(days=401)) == SIZE
     assert board.stored() is not None
     assert CoinPoint.objects.count() == 0
 
@@ -209,7 +220,7 @@ def test_until_there_is_a_list_sources_are_asked_every_few_seconds(upstream, clo
     upstream.coins(mode="normal")
     clock.pass_by(5)
     assert len(refresh.fetch_first(clock=clock)) == 3
-    assert len(served().rows) == 500
+    assert len(served().rows) == SIZE
     clock.pass_by(3600)
     assert refresh.fetch_first(clock=clock) == []
 
