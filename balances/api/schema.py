@@ -148,7 +148,13 @@ class ChangeSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(allow_null=True)
     value = serializers.CharField(**AMOUNT)
     amount = serializers.CharField(**UNITS)
-    delta = serializers.CharField(allow_null=True, help_text="Null for the first that is known.")
+    delta = serializers.CharField(
+        allow_null=True, help_text="Null where nobody knows what was before."
+    )
+    known_to = serializers.IntegerField(
+        allow_null=True,
+        help_text="The last block of which it is known, where nobody knows what came after it.",
+    )
     source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=["multicall", "archive", "trace", "transfer"]
     )

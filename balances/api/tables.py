@@ -149,6 +149,7 @@ def change_object(change: Change, token: Token) -> dict[str, Any]:
         "value": str(change.value),
         "amount": in_units(change.value, token.decimals),
         "delta": None if change.delta is None else str(change.delta),
+        "known_to": change.known_to,
         "source": change.source,
         "kind": change.kind,
     }

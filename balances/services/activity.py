@@ -7,17 +7,17 @@ followed address takes part, so showing it to everybody would tell who is follow
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from heapq import merge
-from itertools import islice
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 
 from django.db.models import Exists, OuterRef, Q
 
-from balances.constants import KEPT_BLOCKS, MAX_UINT256
+from balances.constants import KEPT_BLOCKS, MAX_UINT256, NATIVE
 from balances.models import Address, Block, Chain, Token, Transfer, Tx
+from foundation import replica
 from foundation.errors import InvalidInput
 
 DIRECTIONS: Final = ("in", "out")
@@ -152,116 +152,109 @@ def transfers(
 ) -> Page[Movement]:
     """What came to the address and left it, coin and tokens together, as far as blocks are known.
 
-    Four walks along keys, one for each side and kind, whatever there is. Fees are not in it. Raises
-    ``InvalidInput`` for a cursor that is none.
+    Four walks along keys, one for each side and kind, in one query whatever there is. Fees are not
+    in it. Raises ``InvalidInput`` for a cursor that is none.
     """
     raw = address if isinstance(address, bytes) else bytes(address.raw)
     filters = filters or Filters()
     _check(Filters(raw, filters.direction, filters.min_value, filters.token))
-    after = read_cursor(cursor) if cursor else None
-    walks = [
-        list(walk(raw, chain, side, filters, after, limit + 1, spam))
-        for side in _sides(filters.direction)
-        for walk in _walks(filters.token)
-    ]
-    # A transfer to oneself is found from both sides.
-    found = islice(_unique(merge(*walks, key=_newest_first)), limit + 1)
-    rows = list(found)
-    shown = rows[:limit]
-    return Page(shown, shown[-1].cursor if len(rows) > limit else None)
-
-
-Walk = Callable[
-    [bytes, Chain, str, Filters, "tuple[int, int, int] | None", int, bool], Iterable[Movement]
-]
-
-
-def _walks(token: Token | None) -> Sequence[Walk]:
-    if token is None:
-        return (_coin, _tokens)
-    return (_coin,) if token.is_native else (_tokens,)
-
-
-def _coin(
-    raw: bytes,
-    chain: Chain,
-    side: str,
-    filters: Filters,
-    after: tuple[int, int, int] | None,
-    limit: int,
-    spam: bool,
-) -> Iterable[Movement]:
-    coin = filters.token or Token.objects.native().filter(chain=chain).first()
-    if coin is None:
-        return []
-    rows = Tx.objects.filter(chain=chain, **{side: raw}).moving(max(filters.min_value, 1))
-    if after is not None:
-        number, kind, place = after
+    facts: dict[str, Any] = {
+        "chain": chain.pk,
+        "raw": raw,
+        "limit": limit + 1,
+        "token": None if filters.token is None else filters.token.pk,
+        "least": Decimal(filters.min_value),
+        # A call that carries no coin is no transfer.
+        "least_coin": Decimal(max(filters.min_value, 1)),
+    }
+    if cursor:
+        number, kind, place = read_cursor(cursor)
         # Within a block tokens come before the coin.
-        rows = rows.filter(_below(number, "idx", place if kind == 0 else LAST_PLACE))
-    rows = rows.select_related("block").order_by("-block_number", "-idx")
-    return [
-        Movement(
-            chain,
-            coin,
-            row.block_number,
-            row.idx,
-            row.block.ts,
-            bytes(row.hash),
-            bytes(row.sender),
-            None if row.recipient is None else bytes(row.recipient),
-            row.value,
-            row.ok,
-        )
-        for row in rows[:limit]
+        facts |= {"number": number, "coin_place": place if kind == 0 else LAST_PLACE}
+        facts |= {"token_place": place if kind == 1 else -1}
+    walks = [
+        walk.format(side=side, after=after if cursor else "", narrowed=_narrowing(filters, spam))
+        for side in _sides(filters.direction)
+        for walk, after in _walks(filters.token)
     ]
+    with replica.cursor() as database:
+        # A transfer to oneself is found from both sides.
+        database.execute(MOVEMENTS.format(walks=" UNION ".join(walks)), facts)
+        found = database.fetchall()
+    rows = _movements(chain, filters.token, found[:limit])
+    return Page(rows, rows[-1].cursor if len(found) > limit else None)
 
 
-def _tokens(
-    raw: bytes,
-    chain: Chain,
-    side: str,
-    filters: Filters,
-    after: tuple[int, int, int] | None,
-    limit: int,
-    spam: bool,
-) -> Iterable[Movement]:
-    rows = Transfer.objects.filter(chain=chain, **{side: raw}).moving(filters.min_value)
+MOVEMENTS: Final = """
+SELECT w.block_number, w.place, w.hash, w.sender, w.recipient, w.value, w.ok, w.token, block.ts
+FROM ({walks} ORDER BY block_number DESC, is_token DESC, place DESC LIMIT %(limit)s) w
+JOIN balances_block block ON block.id = w.block_id
+ORDER BY w.block_number DESC, w.is_token DESC, w.place DESC
+"""
+COIN: Final = """
+(SELECT block_number, block_id, 0 AS is_token, idx AS place, hash, sender, recipient, value, ok,
+        NULL::bigint AS token
+ FROM balances_tx
+ WHERE chain_id = %(chain)s AND {side} = %(raw)s AND value >= %(least_coin)s {after}
+ ORDER BY block_number DESC, idx DESC LIMIT %(limit)s)
+"""
+AFTER_COIN: Final = """
+AND block_number <= %(number)s AND (block_number < %(number)s OR idx < %(coin_place)s)
+"""
+ERC20: Final = """
+(SELECT block_number, block_id, 1 AS is_token, log_index AS place, tx_hash AS hash, sender,
+        recipient, value, true AS ok, token_id AS token
+ FROM balances_transfer
+ WHERE chain_id = %(chain)s AND {side} = %(raw)s AND value >= %(least)s {narrowed} {after}
+ ORDER BY block_number DESC, log_index DESC LIMIT %(limit)s)
+"""
+AFTER_ERC20: Final = """
+AND block_number <= %(number)s AND (block_number < %(number)s OR log_index < %(token_place)s)
+"""
+NO_SPAM: Final = """
+AND NOT EXISTS (
+    SELECT FROM balances_token t WHERE t.id = token_id AND t.status IN ('spam', 'hidden'))
+"""
+
+
+def _walks(token: Token | None) -> Sequence[tuple[str, str]]:
+    """Each with what continues it after a cursor."""
+    coin, tokens = (COIN, AFTER_COIN), (ERC20, AFTER_ERC20)
+    if token is None:
+        return coin, tokens
+    return (coin,) if token.is_native else (tokens,)
+
+
+def _narrowing(filters: Filters, spam: bool) -> str:
     if filters.token is not None:
-        rows = rows.filter(token=filters.token)
-    elif not spam:
-        rows = rows.exclude(token__status__in=[Token.Status.SPAM, Token.Status.HIDDEN])
-    if after is not None:
-        number, kind, place = after
-        rows = rows.filter(_below(number, "log_index", place if kind == 1 else -1))
-    rows = rows.select_related("block", "token").order_by("-block_number", "-log_index")
+        return "AND token_id = %(token)s"
+    return "" if spam else NO_SPAM
+
+
+def _movements(
+    chain: Chain, token: Token | None, rows: Sequence[tuple[Any, ...]]
+) -> list[Movement]:
+    """One more query for the tokens, where they are not known and there are any."""
+    tokens = [] if token is None else [token]
+    if rows and token is None:
+        moved = Q(pk__in={row[7] for row in rows if row[7] is not None}) | Q(contract=NATIVE)
+        tokens = list(Token.objects.filter(moved, chain=chain))
+    known = {None if each.is_native else each.pk: each for each in tokens}
     return [
         Movement(
             chain,
-            row.token,
-            row.block_number,
-            row.log_index,
-            row.block.ts,
-            bytes(row.tx_hash),
-            bytes(row.sender),
-            bytes(row.recipient),
-            row.value,
-            True,
+            known[token_id],
+            number,
+            place,
+            ts.astimezone(UTC),
+            bytes(name),
+            bytes(sender),
+            None if recipient is None else bytes(recipient),
+            int(value),
+            ok,
         )
-        for row in rows[:limit]
+        for number, place, name, sender, recipient, value, ok, token_id, ts in rows
     ]
-
-
-def _newest_first(movement: Movement) -> tuple[int, int, int]:
-    return (-movement.block_number, int(movement.is_native), -movement.place)
-
-
-def _unique(found: Iterable[Movement]) -> Iterable[Movement]:
-    last = None
-    for movement in found:
-        if movement.cursor != last:
-            yield movement
-        last = movement.cursor
 
 
 # --- Shared -------------------------------------------------------------------------------------

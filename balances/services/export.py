@@ -24,7 +24,8 @@ TRANSFERS: Final = (
     "contract", "symbol", "amount", "value", "ok",
 )  # fmt: skip
 CHANGES: Final = (
-    "time", "block", "block_hash", "symbol", "amount", "value", "delta", "source", "kind",
+    "time", "block", "block_hash", "symbol", "amount", "value", "delta", "known_to", "source",
+    "kind",
 )  # fmt: skip
 
 
@@ -78,6 +79,7 @@ def _change(row: Change, token: Token) -> tuple[object, ...]:
         in_units(row.value, token.decimals),
         row.value,
         row.delta,
+        row.known_to,
         row.source,
         row.kind,
     )

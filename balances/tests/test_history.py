@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -308,9 +309,9 @@ def test_reading_costs_the_same_however_much_is_held(
         assert len(current(address)) == 21
     with django_assert_num_queries(7):
         assert len(balances_at(address, block=15)) == 21
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         changes(address, coin)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         series(address, coin)
 
 
@@ -359,6 +360,55 @@ def test_a_stretch_of_a_chart_begins_with_what_held_then(address, coin):
     assert [(s.block_number, s.value) for s in found] == [(10, 5), (20, 7)]
 
 
+def test_a_chart_says_where_nobody_knows_what_came_after(address, chain, coin):
+    ledger.cover(address, coin, 10, 24)
+    ledger.cover(address, coin, 30)
+    for number, value in {10: 5, 20: 7, 30: 4, 40: 6}.items():
+        ledger.point(address, coin, number, value)
+    found = [(s.block_number, s.value, s.kind) for s in series(address, coin)]
+    assert found == [
+        (10, 5, "exact"), (20, 7, "exact"), (24, None, "unknown"), (30, 4, "exact"),
+        (40, 6, "exact"),
+    ]  # fmt: skip
+    assert series(address, coin)[2].at == ledger.at(24)
+
+
+def test_a_single_reading_of_a_chart_holds_for_its_own_block_only(address, coin):
+    for number in (10, 50):
+        ledger.point(address, coin, number, number)
+        ledger.cover(address, coin, number, number)
+    found = [(s.block_number, s.value, s.at) for s in series(address, coin)]
+    assert found == [
+        (n, value, ledger.at(n)) for n in (10, 50) for value in (n, None)
+    ]  # fmt: skip
+
+
+def test_a_chart_of_many_changes_keeps_the_ends_of_what_is_known(address, coin):
+    ledger.cover(address, coin, 10, 87)
+    ledger.cover(address, coin, 93, 191)
+    for number in [*range(10, 88), *range(93, 192)]:
+        ledger.point(address, coin, number, number)
+    found = series(address, coin, steps=10)
+    gaps = [s.block_number for s in found if s.value is None]
+    assert gaps == [87, 191]
+    assert [s.block_number for s in found][-1] == 191
+    following = {a.block_number: b.block_number for a, b in pairwise(found)}
+    assert following[87] == 93
+
+
+def test_what_is_still_followed_is_known_inside_unbroken_runs_only(address):
+    chain = ledger.make_chain(2)
+    coin = ledger.native(chain)
+    ledger.make_blocks(chain, [*range(10), *range(50, 60)])
+    ledger.span(chain, 0, 9)
+    ledger.span(chain, 50, 59)
+    ledger.make_history(address, coin, {5: 1, 55: 2})
+    found = [(s.block_number, s.value) for s in series(address, coin)]
+    assert found == [(5, 1), (9, None), (55, 2)]
+    rows = [(row.block_number, row.delta, row.known_to) for row in changes(address, coin).rows]
+    assert rows == [(55, None, None), (5, None, 9)]
+
+
 # --- Against a naive model ---------------------------------------------------------
 
 
@@ -405,6 +455,18 @@ class Naive(TestCase):
             if inside and known:
                 answers.add(points[max(known)])
         return answers or {None}
+
+
+def test_a_change_tells_until_when_it_is_known(chain, coin, address):
+    ledger.cover(address, coin, 10, 24)
+    ledger.cover(address, coin, 30, 45)
+    for number, value in {10: 5, 20: 7, 30: 4, 40: 6}.items():
+        ledger.point(address, coin, number, value)
+    rows = [(row.block_number, row.known_to) for row in changes(address, coin).rows]
+    assert rows == [(40, 45), (30, None), (20, 24), (10, None)]
+    # A page that begins anywhere says the same.
+    rows = [(row.block_number, row.known_to) for row in changes(address, coin, before=22).rows]
+    assert rows == [(20, 24), (10, None)]
 
 
 def test_a_change_over_a_hole_has_no_delta(chain, coin, address):

@@ -167,6 +167,7 @@ def qr_code(request: HttpRequest, address: str) -> HttpResponse:
 def steps(request: HttpRequest, address: str) -> HttpResponse:
     """What the chart draws of one cell, ``?cell=1:native``: time, balance, block, kind.
 
+    Without a balance, and of kind ``unknown``, where nobody knows what came after that block.
     As many steps as a chart has places; the API lists every change. Refusals are the API's.
     """
     try:
@@ -177,7 +178,12 @@ def steps(request: HttpRequest, address: str) -> HttpResponse:
     found = Address.objects.filter(raw=raw).first()
     series = [] if found is None else changes.series(found, token, steps=STEPS)
     rows = [
-        [int(step.at.timestamp()), str(step.value), step.block_number, step.kind]
+        [
+            int(step.at.timestamp()),
+            None if step.value is None else str(step.value),
+            step.block_number,
+            step.kind,
+        ]
         for step in series
         if step.at is not None
     ]

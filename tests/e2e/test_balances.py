@@ -205,6 +205,28 @@ def test_the_chart_is_read_from_step_to_step_by_keyboard(as_user, held):
     page.wait_for_url(re.compile(r"block=3"))
 
 
+def test_the_chart_breaks_where_nobody_knows_and_says_so(as_user, chain, coin):
+    address = ledger.make_address(1)
+    ledger.hold(address, coin, 25 * 10**17)
+    ledger.cover(address, coin, 3, 7)
+    ledger.cover(address, coin, 12, 12)
+    ledger.cover(address, coin, 20)
+    for number, value in {3: 10**18, 12: 3 * 10**18, 20: 25 * 10**17}.items():
+        ledger.point(address, coin, number, value)
+    opened = as_user(PAGE)
+    box, said = (
+        opened.page.locator("[data-history-box]"),
+        opened.page.locator("[data-history-read]"),
+    )
+    expect(box).to_have_attribute("data-steps", "3")
+    expect(box).to_have_attribute("data-gaps", "2")
+    box.focus()
+    for expected in ("Not known after", "3 ETH from", "Not known after", "1 ETH from"):
+        opened.page.keyboard.press("ArrowLeft")
+        expect(said).to_contain_text(expected)
+    assert opened.complaints == []
+
+
 def test_hidden_tokens_stand_behind_a_toggle(as_user, held, chain):
     ledger.hold(held, ledger.make_token(chain, 0xC1, symbol="FREE", status="spam"), 10**18)
     page = as_user(PAGE).page
