@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from foundation.errors import NotFound, QuaysideError
 from rates.coins import tasks
-from rates.coins.forms import WebhookForm, word
+from rates.coins.forms import WebhookForm, trouble, word
 from rates.coins.services import webhooks
 
 ROWS: Final = 50
@@ -67,7 +67,7 @@ def one(request: HttpRequest, user: User, number: int) -> HttpResponse:
     context = {
         "hook": hook,
         "word": word(hook.key),
-        "calls": calls[:ROWS],
+        "calls": [(call, trouble(call.error)) for call in calls[:ROWS]],
         "older": calls[ROWS - 1].pk if len(calls) > ROWS else None,
         "first": before is None,
     }
