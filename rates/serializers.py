@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from rates.models import SpreadRule
@@ -12,6 +13,15 @@ OFFSET: dict[str, Any] = {"max_digits": 24, "decimal_places": 12}
 CLAMP: dict[str, Any] = {"max_digits": 12, "decimal_places": 4}
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "In basis points",
+            value={"unit": "bps", "buy": "35", "sell": "-35", "reason": "quiet market"},
+            request_only=True,
+        )
+    ]
+)
 class SpreadEditSerializer(serializers.Serializer[Any]):
     """The body of ``PUT /api/v1/rates/{pair}/spread``."""
 

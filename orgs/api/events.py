@@ -42,6 +42,12 @@ SENT: Final = {
         "name": {"type": "string", "maxLength": 64, "description": "Of an action."},
         "domain": {"type": "string", "description": "Of a delivery or bounce."},
     },
+    "example": {
+        "kind": "delivered",
+        "event_id": "01980a3e-7c00-7000-8000-000000000000",
+        "ts": "2026-11-21T12:00:00Z",
+        "domain": "example.com",
+    },
 }
 
 
