@@ -9,6 +9,7 @@ themselves with the server.
 
 from __future__ import annotations
 
+import configparser
 import os
 import pwd
 import shutil
@@ -36,6 +37,9 @@ POSTGRES_USER = "quayside"
 # PostgreSQL refuses to run as root; when we are root it gets this system user.
 SYSTEM_USER = "embedded_postgres"
 START_DEADLINE = 60.0
+PGBOUNCER_INI = Path(__file__).resolve().parents[1] / "deploy" / "pgbouncer" / "pgbouncer.ini"
+# What the deployed file sets and an older PgBouncer does not start with, and since when it does.
+NEWER_SETTINGS = {"max_prepared_statements": (1, 21)}
 
 
 def free_port() -> int:
@@ -148,11 +152,11 @@ def replicate_postgres(url: str, data: Path) -> None:
 
 
 def pgbouncer_command(folder: Path, *, port: int, url: str, pool_size: int = 20) -> list[str]:
-    """PgBouncer in transaction mode before the server ``url``, its files in the new ``folder``.
+    """PgBouncer before the server ``url`` as deploy/pgbouncer sets it, with files in ``folder``.
 
-    Nobody waits longer than five seconds for a connection: a page would rather say that the
-    database is away. It is no wheel: Debian's package has it. Raises ``FileNotFoundError`` where
-    it is missing.
+    Only addresses, paths and the size of pools are other ones, and settings are left out that this
+    PgBouncer is too old for. It is no wheel: Debian's package has it. Raises ``FileNotFoundError``
+    where it is missing.
     """
     program = shutil.which("pgbouncer")
     if program is None:
@@ -161,27 +165,27 @@ def pgbouncer_command(folder: Path, *, port: int, url: str, pool_size: int = 20)
     folder.mkdir(mode=0o700)
     users, settings = folder / "users.txt", folder / "pgbouncer.ini"
     users.write_text(f'"{address.username}" "{address.password}"\n')
-    settings.write_text(
-        f"""[databases]
-* = host={address.hostname} port={address.port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = {users}
-pool_mode = transaction
-default_pool_size = {pool_size}
-max_client_conn = 2000
-query_wait_timeout = 5
-server_login_retry = 1
-"""
-    )
+    deployed = configparser.ConfigParser(interpolation=None, comment_prefixes=(";",))
+    deployed.read_string(PGBOUNCER_INI.read_text())
+    deployed["databases"] = {"*": f"host={address.hostname} port={address.port}"}
+    own = deployed["pgbouncer"]
+    own["listen_addr"], own["listen_port"], own["auth_file"] = "127.0.0.1", str(port), str(users)
+    own["default_pool_size"], own["reserve_pool_size"] = str(pool_size), "0"
+    for name, since in NEWER_SETTINGS.items():
+        if _pgbouncer_version(program) < since:
+            own.pop(name)
+    with settings.open("w") as file:
+        deployed.write(file)
     if user is not None:
         let_traverse(folder / "x")
         for path in (folder, users, settings):
             os.chown(path, user.pw_uid, user.pw_gid)
     return [program, "--quiet", str(settings)]
+
+
+def _pgbouncer_version(program: str) -> tuple[int, ...]:
+    told = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    return tuple(int(part) for part in told.stdout.split()[1].split("."))
 
 
 def wait_for_postgres(url: str) -> None:

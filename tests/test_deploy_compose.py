@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -165,6 +167,55 @@ def test_processes_reach_the_database_through_pgbouncer_and_past_it_where_they_h
         assert "@postgres:5432/" in environment["DATABASE_DIRECT_URL"]
         # A pool in front of a pool only holds connections that others wait for.
         assert environment["DATABASE_POOL_SIZE"] == "0"
+
+
+def test_nothing_inline_is_copied_into_a_container_that_is_read_only():
+    """Compose refuses to: docker/compose issue 12031."""
+    inline = {
+        name
+        for kind in ("configs", "secrets")
+        for name, source in COMPOSE.get(kind, {}).items()
+        if "file" not in source
+    }
+    for service in SERVICES.values():
+        if service.get("read_only"):
+            for kind in ("configs", "secrets"):
+                given = service.get(kind, [])
+                assert (
+                    not {use if isinstance(use, str) else use["source"] for use in given} & inline
+                )
+
+
+def test_pgbouncer_finds_its_users_in_a_file_of_its_own_that_is_written_when_it_starts(tmp_path):
+    service = SERVICES["pgbouncer"]
+    assert bouncer()["pgbouncer"]["auth_file"] == "/tmp/userlist.txt"  # noqa: S108
+    assert service["tmpfs"] == ["/tmp:size=1m"]  # noqa: S108
+    program, option, line = service["entrypoint"]
+    stands_in = tmp_path / "pgbouncer"
+    stands_in.write_text('#!/bin/sh\necho "$1"\n')
+    stands_in.chmod(0o755)
+    done = subprocess.run(
+        [program, option, line.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")],  # noqa: S108
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_PASSWORD": "Sesame1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [mount] = service["volumes"]
+    assert done.stdout.strip() == mount.split(":")[1]
+    users = tmp_path / "userlist.txt"
+    assert users.read_text() == '"quayside" "Sesame1"\n'
+    assert users.stat().st_mode & 0o077 == 0
+
+
+def test_addresses_of_chains_keep_their_dollar_signs_in_the_example():
+    [line] = [
+        line
+        for line in (ROOT / "deploy" / "example.env").read_text().splitlines()
+        if line.startswith("QUAYSIDE_CHAINS=")
+    ]
+    # Compose replaces $NAME unless single quotes keep it from that.
+    assert re.fullmatch(r"QUAYSIDE_CHAINS='[^']*'", line)
 
 
 def test_migrations_go_past_pgbouncer():
