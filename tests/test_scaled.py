@@ -25,8 +25,11 @@ SEED = """
 import json
 from accounts.models import Scope
 from accounts.services import tokens
+from django.utils import timezone
+from rates.services import candle_partitions
 from rates.tests.desk import make_house_default, make_operator, make_pair
 
+candle_partitions.keep_partitions(timezone.now())
 make_pair("BTC_USD")
 make_house_default()
 people = {}
@@ -37,12 +40,36 @@ for name in ("editor", "reader"):
     people[name] = made[1]
 print(json.dumps(people))
 """
+# What Django's own command finds in force, and by which way it goes to the database.
+TELL_TIMEOUTS = """
+from unittest import mock
+from django.core.management import call_command
+from django.core.management.commands.migrate import Command
+from django.db import connection, transaction
+
+def tell(self, *arguments, **options):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+        )
+        print(*cursor.fetchone(), connection.settings_dict["PORT"])
+
+with mock.patch.object(Command, "handle", tell):
+    call_command("migrate")
+    call_command("migrate", "--check")
+    call_command("migrate", "--plan")
+"""
 TAKE_LOCK = """
 import sys
+from django.db import connection
 from balances.services.chain_lock import ChainLock, connect_directly
 
 connect_directly()
 print(ChainLock(7).take(), flush=True)
+with connection.cursor() as cursor:
+    cursor.execute("SHOW tcp_keepalives_idle")
+    print(*cursor.fetchone(), connection.connection.info.get_parameters()["tcp_user_timeout"])
+sys.stdout.flush()
 sys.stdin.read()
 """
 
@@ -238,6 +265,34 @@ def test_no_setting_statement_or_lock_stays_on_a_connection_that_goes_round(both
     ]
 
 
+def test_the_patience_of_a_migration_is_in_force_for_it_alone(both):
+    told = both.manage("shell", "--no-imports", "-c", TELL_TIMEOUTS).splitlines()[-3:]
+    direct, proxy = both.port["primary"], both.port["a"]
+    assert told == [f"5s 1min {direct}", f"0 0 {proxy}", f"0 0 {proxy}"]
+    both.manage("migrate", "--check")
+    for _ in range(4):
+        assert both.run("a", "SHOW lock_timeout") == [("0",)]
+        assert both.run("a", "SHOW statement_timeout") == [("0",)]
+
+
+def test_candles_are_read_from_the_replica(both):
+    def scans():
+        both.run("standby", "SELECT pg_stat_clear_snapshot()")
+        ((found,),) = both.run(
+            "standby",
+            "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)"
+            " FROM pg_stat_user_tables WHERE relname LIKE 'rates_candle1m%'",
+        )
+        return found
+
+    def came_from_there():
+        before = scans()
+        assert both.ask("/api/v1/rates/BTC_USD/candles", by="reader").status_code == 200
+        return scans() > before
+
+    both.until(came_from_there)
+
+
 def test_the_lock_of_a_follower_is_held_past_the_proxy_and_ends_with_its_process(both):
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", TAKE_LOCK]
 
@@ -254,6 +309,8 @@ def test_the_lock_of_a_follower_is_held_past_the_proxy_and_ends_with_its_process
     with start() as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "True\n"
+        # A machine that is lost with the lock is noticed in seconds, by either side.
+        assert first.stdout.readline() == "5 10000\n"
         with start() as second:
             assert second.stdout is not None
             assert second.stdin is not None

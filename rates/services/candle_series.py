@@ -73,6 +73,7 @@ class Series:
     next_start: datetime | None
 
 
+@replica.reads
 def series(pair: Pair, interval: str, *, start: datetime, end: datetime, limit: int) -> Series:
     """The candles that overlap ``[start, end)``, at most ``limit``; those without ticks are absent.
 
