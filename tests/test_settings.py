@@ -9,6 +9,7 @@ import sys
 import pytest
 from django.conf import settings as live_settings
 from django.core.checks import run_checks
+from django.db import connection
 
 from config.checks import check_configuration
 
@@ -43,6 +44,27 @@ def manage(*arguments, **changes):
 def test_deploy_checks_are_clean_with_the_variables_of_production():
     done = manage("check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.django_db
+def test_a_server_that_is_lost_is_noticed_in_seconds():
+    connection.ensure_connection()
+    told = connection.connection.info.get_parameters()
+    assert (told["connect_timeout"], told["tcp_user_timeout"]) == ("5", "10000")
+    assert int(told["keepalives_idle"]) + 3 * int(told["keepalives_interval"]) <= 30
+
+
+def test_a_read_of_the_replica_waits_seconds_to_connect_and_to_be_answered():
+    told = manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        "from django.conf import settings; print(settings.DATABASES['replica']['OPTIONS'])",
+        DATABASE_REPLICA_URL="postgresql://desk@127.0.0.1:1/desk",
+        DATABASE_POOL_SIZE="0",
+    )
+    assert "'connect_timeout': 2" in told.stdout, told.stderr
+    assert "statement_timeout=15s" in told.stdout
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL"])
