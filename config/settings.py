@@ -448,6 +448,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 4},
     },
+    "read-coin-plans": {
+        "task": "rates.coins.read_plans",
+        "schedule": timedelta(hours=24),
+        "options": {"expires": 3600},
+    },
     "forget-old-coins": {
         "task": "rates.coins.forget_old",
         "schedule": timedelta(hours=24),

@@ -4,7 +4,7 @@ Each service answers below its own prefix, ``/coinmarketcap``, ``/cryptocompare`
 and is in a mode of its own. ``POST /control/coins`` takes any of ``service`` (default: all),
 ``mode``, ``delay`` (seconds that ``slow`` waits), ``clock`` (a number that fixes the walk of
 prices, null for the real time), ``swap`` (two symbols that change ranks), ``prices`` (symbol to
-number) and ``reset``.
+number), ``plan`` (credits of CoinMarketCap's plan, and those used) and ``reset``.
 """
 
 from __future__ import annotations
@@ -64,6 +64,13 @@ class Answer(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+CMC_KEY: Final = "/v1/key/info"
+CMC_PATHS: Final = (
+    *("/v1/cryptocurrency/listings/latest", "/v3/cryptocurrency/listings/latest"),
+    CMC_KEY,
+)
+# Credits a month, and those that are used.
+PLAN: Final = (15_000, 0)
 HTML_PAGE: Final = Answer(
     503, "<!DOCTYPE html><title>Just a moment...</title><h1>Checking</h1>", "text/html"
 )
@@ -89,10 +96,11 @@ class CoinMarket:
         self.by_symbol = {coin.symbol: coin for coin in self.coins}
         self.clock: float | None = None
         self.services: dict[str, Service] = {}
+        self.plan = PLAN
         self.reset()
 
     def reset(self) -> None:
-        self.clock = None
+        self.clock, self.plan = None, PLAN
         self.services = {
             name: Service(order=[coin.symbol for coin in self.coins]) for name in PREFIXES
         }
@@ -111,6 +119,9 @@ class CoinMarket:
             self.reset()
         if "clock" in fields:
             self.clock = None if fields["clock"] is None else float(fields["clock"])
+        if "plan" in fields:
+            limit, used = fields["plan"]
+            self.plan = int(limit), int(used)
         name = fields.get("service")
         if name is not None and name not in self.services:
             raise ValueError(f"service is one of {', '.join(PREFIXES)}.")
@@ -182,13 +193,15 @@ class CoinMarket:
     ) -> Answer:
         keyless = path.startswith("/public-api/")
         path = path.removeprefix("/public-api")
-        if path not in ("/v1/cryptocurrency/listings/latest", "/v3/cryptocurrency/listings/latest"):
+        if path not in CMC_PATHS or (keyless and path == CMC_KEY):
             return Answer(404, {"status": _status(404, "No such endpoint.")})
         if service.mode in CMC_ERRORS:
             status, code, text = CMC_ERRORS[service.mode]
             return Answer(status, {"status": _status(code, text)})
         if not keyless and not headers.get(b"x-cmc_pro_api_key"):
             return Answer(401, {"status": _status(1002, "API key missing.")})
+        if path == CMC_KEY:
+            return Answer(200, {"status": _status(0, None), "data": self._cmc_plan()})
         start, limit = int(query.get("start", ["1"])[0]), int(query.get("limit", ["100"])[0])
         rows = [
             self._cmc_row(rank, coin, price, as_list=path.startswith("/v3"))
@@ -205,6 +218,17 @@ class CoinMarket:
         if keyless:
             told |= {"error_code": "0", "error_message": "SUCCESS", "elapsed": "14"}
         return Answer(200, {"status": told, "data": rows})
+
+    def _cmc_plan(self) -> dict[str, Any]:
+        limit, used = self.plan
+        return {
+            "plan": {"credit_limit_monthly": limit, "rate_limit_minute": 30},
+            "usage": {
+                "current_minute": {"requests_made": 1, "requests_left": 29},
+                "current_day": {"credits_used": 0},
+                "current_month": {"credits_used": used, "credits_left": max(0, limit - used)},
+            },
+        }
 
     def _cmc_row(self, rank: int, coin: Coin, price: float, *, as_list: bool) -> dict[str, Any]:
         hour, day, week = self._changes(coin)

@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from rates.coins.services import board, history, refresh, retention, webhook_delivery
+from rates.coins.services import board, history, plans, refresh, retention, webhook_delivery
 
 logger = structlog.get_logger(__name__)
 
@@ -68,6 +68,12 @@ def deliver_soon() -> None:
     except OperationalError as problem:
         # Beat asks every few seconds anyway.
         logger.warning("webhooks wait for beat", error=repr(problem))
+
+
+@shared_task(name="rates.coins.read_plans")
+def read_plans() -> int:
+    """Returns how many sources told what their plan allows."""
+    return len(plans.read_plans(timezone.now()))
 
 
 @shared_task(name="rates.coins.forget_old")

@@ -83,6 +83,8 @@ class CoinSourceState(models.Model):
     next_allowed_at = models.DateTimeField(null=True)
     month = models.CharField(max_length=7, blank=True)  # "2026-11", UTC
     credits = models.PositiveIntegerField(default=0)
+    # What the service itself says that our key's plan allows in a month, read once a day.
+    plan_credits = models.PositiveIntegerField(null=True)
 
     def __str__(self) -> str:
         return f"{self.source}: {self.error or 'ok'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -40,7 +41,7 @@ def make_hooks(owner):
         ]
     )
     state = WebhookDelivery.State
-    outcomes = [
+    outcomes: list[dict[str, Any]] = [
         {"state": state.PENDING},
         {"state": state.DELIVERED, "attempts": 1, "status": 204, "took_ms": 12},
         {"state": state.FAILED, "attempts": 9, "status": 503, "error": "status", "took_ms": 10_000},

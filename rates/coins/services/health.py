@@ -118,7 +118,8 @@ def health_of(source: Any, now: datetime) -> Health:
     """That of a source which ``told`` has read."""
     state = source.state
     used = refresh.used_credits(state, now)
-    left = None if source.monthly_credits is None else max(0, source.monthly_credits - used)
+    allowance = refresh.allowance(state)
+    left = None if allowance is None else max(0, allowance - used)
     if not source.enabled:
         word = "off"
     elif not (refresh.has_key(source) or source.keyless):

@@ -109,9 +109,15 @@ def _interval(state: CoinSourceState, now: datetime) -> timedelta | None:
     return policies.interval(
         now,
         cost=ADAPTERS[source.name].credits(source.rows),
-        allowance=source.monthly_credits,
+        allowance=allowance(state),
         used=used_credits(state, now),
     )
+
+
+def allowance(state: CoinSourceState) -> int | None:
+    """Credits of a month: what the operator grants, and no more than the plan has."""
+    known = [n for n in (state.source.monthly_credits, state.plan_credits) if n is not None]
+    return min(known, default=None)
 
 
 def used_credits(state: CoinSourceState, now: datetime) -> int:

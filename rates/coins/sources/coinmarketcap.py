@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rates.coins.sources import download, listing
-from rates.coins.sources.listing import Adapter, Fetched, Kind, Listing, SourceFailed
+from rates.coins.sources.listing import Adapter, Fetched, Kind, Listing, Plan, SourceFailed
 
 ROWS_PER_CREDIT: Final = 200
+# What the column holds.
+MOST_A_MONTH: Final = 2**31 - 1
 CODES: Final = {
     1001: Kind.KEY,
     1002: Kind.KEY,
@@ -45,12 +47,50 @@ class CoinMarketCap(Adapter):
             "sort": "market_cap",
             "aux": "cmc_rank",
         }
-        headers = {"X-CMC_PRO_API_KEY": self.key} if self.key else {}
-        return read(download.get(url, params, headers, download.deadline()))
+        return read(download.get(url, params, self._headers(), download.deadline()))
+
+    def plan(self) -> Plan | None:
+        if not self.key:
+            return None
+        url = f"{self.url}/v1/key/info"
+        return read_plan(download.get(url, {}, self._headers(), download.deadline()))
+
+    def _headers(self) -> dict[str, str]:
+        return {"X-CMC_PRO_API_KEY": self.key} if self.key else {}
 
 
 def read(answer: download.Answer) -> Fetched:
     """Rows of either version. Raises ``SourceFailed``."""
+    document, status = _checked(answer)
+    if not isinstance(document.get("data"), list):
+        download.fail_plainly(answer, STATUSES)
+    rows, unreadable = listing.read_rows(document["data"], _row)
+    cost = status.get("credit_count")
+    spent = min(cost, listing.MOST_CREDITS) if isinstance(cost, int) and cost >= 0 else 0
+    return Fetched(rows, spent, unreadable)
+
+
+def read_plan(answer: download.Answer) -> Plan:
+    """The month's credits of the key that asked. Raises ``SourceFailed``."""
+    document, _ = _checked(answer)
+    data = document.get("data")
+    if not isinstance(data, dict):
+        download.fail_plainly(answer, STATUSES)
+    return Plan(
+        _counted(data, "plan", "credit_limit_monthly"),
+        _counted(data, "usage", "current_month", "credits_used"),
+    )
+
+
+def _counted(data: Any, *path: str) -> int | None:
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    whole = isinstance(data, int) and not isinstance(data, bool)
+    return min(data, MOST_A_MONTH) if whole and data >= 0 else None
+
+
+def _checked(answer: download.Answer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The document and its status, which says that all is well. Raises ``SourceFailed``."""
     document = answer.document
     status = document.get("status") if isinstance(document, dict) else None
     if not isinstance(status, dict):
@@ -63,12 +103,9 @@ def read(answer: download.Answer) -> Fetched:
         if number not in CODES and answer.status < 300:
             raise SourceFailed(Kind.REFUSED, text[:200])
         download.fail_plainly(answer, kinds, text)
-    if answer.status != 200 or not isinstance(document.get("data"), list):
+    if answer.status != 200:
         download.fail_plainly(answer, STATUSES)
-    rows, unreadable = listing.read_rows(document["data"], _row)
-    cost = status.get("credit_count")
-    spent = min(cost, listing.MOST_CREDITS) if isinstance(cost, int) and cost >= 0 else 0
-    return Fetched(rows, spent, unreadable)
+    return document, status
 
 
 def _row(row: Any) -> Listing:

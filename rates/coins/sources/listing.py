@@ -81,8 +81,15 @@ class Fetched:
     unreadable: int = 0
 
 
+class Plan(NamedTuple):
+    """What a key's plan has in a month, and what of it is used; ``None`` where it is not told."""
+
+    credits: int | None
+    used: int | None
+
+
 class Adapter(ABC):
-    """Asks one service. ``fetch`` blocks and raises ``SourceFailed`` only."""
+    """Asks one service. ``fetch`` and ``plan`` block and raise ``SourceFailed`` only."""
 
     def __init__(self, url: str, *, key: str = "", wire: str = "v3") -> None:
         self.url, self.key, self.wire = url.rstrip("/"), key, wire
@@ -90,6 +97,10 @@ class Adapter(ABC):
     @abstractmethod
     def fetch(self, count: int) -> Fetched:
         """The newest ``count`` rows."""
+
+    def plan(self) -> Plan | None:
+        """What the service says of our key, where asking costs nothing; else ``None``."""
+        return None
 
     @classmethod
     @abstractmethod
