@@ -11,7 +11,7 @@ from accounts.services import acts
 from balances.api import queries, schema, tables
 from balances.api.doors import TableView
 from balances.constants import LOOKED_UP
-from balances.services import activity, changes, export, history, lookup, valuation
+from balances.services import activity, changes, export, history, lookup, preferences, valuation
 from balances.services.amounts import address_text
 from foundation.errors import NotFound
 
@@ -24,7 +24,11 @@ class BalancesView(TableView):
         chain = queries.named_chain(asked)
         found = lookup.look_up(address, by=request.user.pk)
         holdings = history.balances_at(
-            found, block=asked.get("block"), at=asked.get("at"), chain=chain
+            found,
+            block=asked.get("block"),
+            at=asked.get("at"),
+            chain=chain,
+            by=request.user.pk,
         )
         spelled = address_text(bytes(found.raw))
         acts.note(request.user, LOOKED_UP, spelled)
@@ -36,7 +40,9 @@ class BalancesView(TableView):
         body = {
             "address": spelled,
             "holdings": rows,
-            "totals": tables.totals_object(valuation.totals(holdings)),
+            "totals": tables.totals_object(
+                valuation.totals(holdings, shows=preferences.of(request.user))
+            ),
         }
         return Response(body, headers=headers)
 

@@ -131,7 +131,9 @@ class TotalsSerializer(serializers.Serializer[Any]):
     unpriced = TokenSerializer(many=True)
     loading = serializers.IntegerField()
     unknown = serializers.IntegerField()
-    spam = serializers.IntegerField(help_text="Tokens taken for spam, which no total holds.")
+    spam = serializers.IntegerField(
+        help_text="Tokens taken for spam or hidden by you, in no total."
+    )
     oldest_price_at = serializers.DateTimeField(allow_null=True)
     shares = ShareSerializer(many=True)
 

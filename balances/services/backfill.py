@@ -272,5 +272,6 @@ def _fail(job: BackfillJob, reason: str) -> None:
 def _park(job: BackfillJob, reason: str) -> None:
     logger.warning("job parked", job=job.pk, kind=job.kind, chain=job.chain_id, error=reason)
     job.state, job.error, job.leased_until = State.PARKED, reason[:200], None
-    job.save(update_fields=["state", "error", "leased_until"])
+    job.done_at = timezone.now()
+    job.save(update_fields=["state", "error", "leased_until", "done_at"])
     _tell(job)

@@ -34,11 +34,21 @@ BEFORE_GENESIS: Final = -1
 def found(chain: Chain, moment: datetime) -> int | None:
     """The last block until ``moment``, ``BEFORE_GENESIS``, or ``None`` while nobody knows."""
     try:
-        number: Any = valkey.client().get(_key(chain.pk, _second(moment)))
+        number: Any = valkey.client().get(_key(chain, _second(moment)))
     except RedisError as problem:
         logger.warning("times not read", error=repr(problem))
         return None
     return None if number is None else int(number)
+
+
+def is_wanted(chain: Chain, moment: datetime) -> bool:
+    """Whether somebody waits for this very time already. False while Valkey is away."""
+    try:
+        found: Any = valkey.client().sismember(WANTED, _wish(chain, moment))
+    except RedisError as problem:
+        logger.warning("times not read", error=repr(problem))
+        return False
+    return bool(found)
 
 
 def want(chain: Chain, moment: datetime) -> bool:
@@ -50,7 +60,7 @@ def want(chain: Chain, moment: datetime) -> bool:
         waiting: Any = client.scard(WANTED)
         if waiting >= MOST_WANTED:
             return False
-        client.sadd(WANTED, f"{chain.pk}:{_second(moment)}")
+        client.sadd(WANTED, _wish(chain, moment))
     except RedisError as problem:
         logger.warning("time not wanted", error=repr(problem))
         return False
@@ -94,7 +104,7 @@ def _find(chain: Chain, second: int) -> bool:
         return False
     finally:
         nodes.close()
-    valkey.client().set(_key(chain.pk, second), number, ex=KEPT)
+    valkey.client().set(_key(chain, second), number, ex=KEPT)
     return True
 
 
@@ -131,8 +141,13 @@ def _time(nodes: Nodes, number: int) -> int:
     return header.ts
 
 
-def _key(chain_id: int, second: int) -> str:
-    return f"balances:block_at:{chain_id}:{second}"
+def _wish(chain: Chain, moment: datetime) -> str:
+    return f"{chain.pk}:{_second(moment)}"
+
+
+def _key(chain: Chain, second: int) -> str:
+    """An answer does not outlive the blocks that it was found among."""
+    return f"balances:block_at:{chain.pk}:{chain.epoch}:{second}"
 
 
 def _second(moment: datetime) -> int:

@@ -22,11 +22,10 @@ from balances.models import (
     Block,
     Chain,
     Coverage,
-    RpcEndpoint,
     Token,
 )
 from balances.services import dating, readings_wanted, valuation
-from balances.services.blocks import RECENT
+from balances.services.chain_state import state_of
 from balances.services.holdings import Holding, Reason, State
 from foundation.errors import InvalidInput, NotFound
 
@@ -61,15 +60,15 @@ ORDER BY cell.token_id, cell.complete DESC, point.block_number DESC
 class Place:
     """A block of a chain that was asked for, by its number or by a time. Hash and time: if known.
 
-    ``number`` is ``None`` where it is not known which block a time means; ``wanted`` then says
-    whether somebody looks for it.
+    ``number`` is ``None`` where it is not known which block a time means; ``reason`` then says why,
+    or that somebody looks for it.
     """
 
     chain: Chain
     number: int | None
     hash: bytes | None = None
     ts: datetime | None = None
-    wanted: bool = False
+    reason: Reason = Reason.NOT_COVERED
 
 
 # --- Now ----------------------------------------------------------------------------------
@@ -166,22 +165,23 @@ def balances_at(
     block: int | None = None,
     at: datetime | None = None,
     chain: Chain | None = None,
+    by: int | None = None,
 ) -> list[Holding]:
     """What the address held at a block of one chain, or at a time; without either, what it holds.
 
-    What is not known and can still be read is queued, and told as ``loading``. Raises
-    ``InvalidInput`` for a block or a time that cannot be, ``NotFound`` for one that is not there
-    yet or lies before the first block.
+    What is not known and can still be read is queued, and told as ``loading``; for ``by``, the key
+    of a user, only so often an hour. Raises ``InvalidInput`` for a block or a time that cannot be,
+    ``NotFound`` for one that is not there yet or lies before the first block.
     """
     if block is not None and at is not None:
         problem = "Give a block or a time, not both."
         raise InvalidInput(problem, fields={"at": [problem]})
     if block is None and at is None:
         return current(address, chain=chain)
-    places = [_place_of_block(block, chain)] if block is not None else _places_at(at, chain)
+    places = [_place_of_block(block, chain)] if block is not None else _places_at(at, chain, by)
     found: list[Holding] = []
     for place in places:
-        found += valuation.value(_held_at(address, place), moment=at or place.ts)
+        found += valuation.value(_held_at(address, place, by), moment=at or place.ts)
     return _in_order(found)
 
 
@@ -209,55 +209,64 @@ def only_chain() -> Chain:
     return chains[0]
 
 
-def _places_at(moment: datetime | None, chain: Chain | None) -> list[Place]:
+def _places_at(moment: datetime | None, chain: Chain | None, by: int | None) -> list[Place]:
     assert moment is not None
     if moment > timezone.now():
         problem = "This time has not come yet."
         raise InvalidInput(problem, code="time_in_future", fields={"at": [problem]})
     chains = [chain] if chain else list(Chain.objects.followed())
-    found = [place for chain in chains if (place := _place_at(chain, moment)) is not None]
+    found = [place for chain in chains if (place := _place_at(chain, moment, by)) is not None]
     if chains and not found:
         problem = "No chain was there yet." if chain is None else f"{chain.name} began later."
         raise NotFound(problem, code="before_genesis", fields={"at": [problem]})
     return found
 
 
-def _place_at(chain: Chain, moment: datetime) -> Place | None:
+def _place_at(chain: Chain, moment: datetime, by: int | None) -> Place | None:
     """The last block until ``moment``; ``None`` before the chain's first block.
 
-    Without a number where blocks around that time are missing here, until they were looked for.
+    Without a number where blocks around that time are missing here, until they were looked for or
+    have come.
     """
     row = Block.objects.made_by(chain, moment).first()
     if row is None and Block.objects.filter(chain=chain, number=0).exists():
         return None
-    if row is not None and (
-        row.number == chain.head_number
-        or Block.objects.filter(chain=chain, number=row.number + 1).exists()
-    ):
+    if row is not None and row.number == chain.head_number:
+        # Whoever stands still cannot say that no other block was made until then.
+        followed = moment <= row.ts or state_of(chain, timezone.now()).name == "live"
+        return _place(chain, row) if followed else Place(chain, None, reason=Reason.CHAIN_BEHIND)
+    if row is not None and Block.objects.filter(chain=chain, number=row.number + 1).exists():
         return _place(chain, row)
     number = dating.found(chain, moment)
     if number == dating.BEFORE_GENESIS:
         return None
-    return Place(chain, number, wanted=number is None and dating.want(chain, moment))
+    if number is not None:
+        return Place(chain, number)
+    return Place(chain, None, reason=_look_for(chain, moment, by))
+
+
+def _look_for(chain: Chain, moment: datetime, by: int | None) -> Reason:
+    if not dating.is_wanted(chain, moment) and not readings_wanted.may_ask(by):
+        return Reason.BUSY
+    return Reason.LOCATING if dating.want(chain, moment) else Reason.NOT_COVERED
 
 
 def _place(chain: Chain, row: Block) -> Place:
     return Place(chain, row.number, bytes(row.hash), row.ts)
 
 
-def _held_at(address: Address, place: Place) -> list[Holding]:
+def _held_at(address: Address, place: Place, by: int | None) -> list[Holding]:
     chain = place.chain
     cells = Token.objects.filter(chain=chain, pk__in=_tokens_of(address)) | (
         Token.objects.native().filter(chain=chain)
     )
     tokens = {token.pk: token for token in cells.select_related("chain").distinct()}
     if place.number is None:
-        unknown = (State.UNKNOWN, Reason.NOT_COVERED)
-        state, reason = (State.LOADING, Reason.LOCATING) if place.wanted else unknown
-        return [Holding(token, None, state, reason) for token in tokens.values()]
+        state = State.LOADING if place.reason == Reason.LOCATING else State.UNKNOWN
+        return [Holding(token, None, state, place.reason) for token in tokens.values()]
     known = _known_at(address, place, tokens)
     missing = [token for token in tokens.values() if token.pk not in known]
-    return [*known.values(), *_to_be_read(address, place, missing)]
+    return [*known.values(), *_to_be_read(address, place, missing, by)]
 
 
 def _tokens_of(address: Address) -> Any:
@@ -311,11 +320,14 @@ def _certainty(token: Token, complete: bool) -> tuple[State, Reason | None]:
 # --- What nobody knows yet --------------------------------------------------------------------
 
 
-def _to_be_read(address: Address, place: Place, tokens: list[Token]) -> list[Holding]:
+def _to_be_read(
+    address: Address, place: Place, tokens: list[Token], by: int | None
+) -> list[Holding]:
     """Queue what a node can still say; the rest is unknown, with its reason."""
     if not tokens:
         return []
-    chances = _chances(address, place, tokens)
+    assert place.number is not None
+    chances = readings_wanted.chances(address, place.chain, place.number, tokens, by=by)
     return [
         Holding(
             token=token,
@@ -328,60 +340,6 @@ def _to_be_read(address: Address, place: Place, tokens: list[Token]) -> list[Hol
         )
         for token in tokens
     ]
-
-
-def _chances(
-    address: Address, place: Place, tokens: list[Token]
-) -> dict[int, tuple[State, Reason]]:
-    """Whether what nobody knows here can still be learnt, by token; if so, it is queued."""
-    jobs = BackfillJob.objects.filter(
-        chain=place.chain,
-        kind=BackfillJob.Kind.READ,
-        address=address,
-        from_block=place.number,
-    )
-    last = {job.token_id: job for job in jobs.order_by("pk")}
-    whole = last.get(None)
-    # What was found after everything known had been read is read by itself.
-    single = whole is not None and whole.state == BackfillJob.State.DONE
-    asked = {token.pk: last.get(token.pk) if single else whole for token in tokens}
-    ended = {
-        pk: _ended(job)
-        for pk, job in asked.items()
-        if job is not None and job.state != BackfillJob.State.WAITING
-    }
-    open_ones = [token for token in tokens if token.pk not in ended]
-    if not open_ones:
-        return ended
-    chance = State.LOADING, Reason.READING
-    new = [token for token in open_ones if asked[token.pk] is None]
-    reason = _out_of_reach(place)
-    if reason is not None:
-        chance = State.UNKNOWN, reason
-    elif new and not readings_wanted.queue(
-        address, place.chain, place.number, new if single else [None]
-    ):
-        chance = State.UNKNOWN, Reason.BUSY
-    return ended | {token.pk: chance for token in open_ones}
-
-
-def _ended(job: BackfillJob) -> tuple[State, Reason]:
-    """What a reading came to that left the value unknown."""
-    return State.UNKNOWN, Reason(job.error) if job.error in list(Reason) else Reason.FAILED
-
-
-def _out_of_reach(place: Place) -> Reason | None:
-    """Why no node of ours can say what was at this block; ``None`` if one can."""
-    assert place.number is not None
-    usable = RpcEndpoint.objects.filter(chain=place.chain, enabled=True)
-    depths = list(usable.values_list("archive_from", flat=True))
-    # Any node keeps the state of the newest blocks.
-    if depths and (place.chain.head_number or 0) - place.number <= RECENT:
-        return None
-    archives = [depth for depth in depths if depth is not None]
-    if not archives:
-        return Reason.NO_ARCHIVE
-    return None if min(archives) <= place.number else Reason.PRUNED
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     PRUNED = "pruned"
     BEFORE_TOKEN = "before_token"  # noqa: S105
     NOT_COVERED = "not_covered"
+    CHAIN_BEHIND = "chain_behind"
     FAILED = "failed"
     BUSY = "busy"
     SAMPLED = "sampled"
@@ -57,6 +58,7 @@ WORDS: dict[str, str] = {
     Reason.PRUNED: "The nodes here have dropped the state of that block.",
     Reason.BEFORE_TOKEN: "The token was not there yet.",
     Reason.NOT_COVERED: "Nobody followed this address then.",
+    Reason.CHAIN_BEHIND: "The chain is behind here: its blocks until then have not come yet.",
     Reason.FAILED: "The node could not say.",
     Reason.BUSY: "Too many readings wait already. Ask again later.",
     Reason.SAMPLED: "Read now and then; changes in between may have been missed.",

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from balances.models import Token
+from balances.services import preferences
 from balances.services.amounts import CENT, EXACT, worth
 from balances.services.holdings import Holding, NoPrice, State
 from foundation.errors import Unavailable
@@ -52,7 +53,7 @@ class Totals:
     """``usd`` is of what is priced; what it leaves out is named.
 
     ``unpriced`` are tokens that are held and have no price, ``loading`` and ``unknown`` count
-    holdings without a value, ``spam`` the tokens that are held, taken for spam and left out.
+    holdings without a value, ``spam`` the tokens that are held, not to be shown and left out.
     ``oldest`` is the age of the oldest price in it.
     """
 
@@ -123,9 +124,11 @@ def value(holdings: Sequence[Holding], *, moment: datetime | None = None) -> lis
     return [_valued(holding, prices, known, missing) for holding in holdings]
 
 
-def totals(holdings: Iterable[Holding]) -> Totals:
-    """Sums up what has a worth, and names what has none. Spam is in neither, only counted: its
-    name is bait."""
+def totals(
+    holdings: Iterable[Holding], *, shows: preferences.Shows = preferences.by_desk
+) -> Totals:
+    """Sums up what has a worth, and names what has none. What is not to be shown, such as spam, is
+    in neither, only counted: its name is bait."""
     found = Totals()
     sums: dict[str, Decimal] = {}
     unpriced: dict[int, Token] = {}
@@ -133,7 +136,7 @@ def totals(holdings: Iterable[Holding]) -> Totals:
     spam: set[int] = set()
     oldest: datetime | None = None
     for holding in holdings:
-        if holding.token.status in (Token.Status.SPAM, Token.Status.HIDDEN):
+        if not shows(holding.token):
             if holding.value:
                 spam.add(holding.token.pk)
             continue

@@ -75,6 +75,14 @@ def test_the_block_is_the_last_until_then_to_the_second(anvil, chain, number, la
     assert dating.found(chain, moment) == block
 
 
+def test_an_answer_does_not_outlive_the_blocks_it_was_found_among(anvil, chain):
+    moment = when(anvil, 17)
+    assert dating.want(chain, moment)
+    assert dating.find_wanted() == 1
+    chain.epoch += 1
+    assert dating.found(chain, moment) is None
+
+
 def test_a_time_before_the_first_block_of_all_is_an_error_once_it_is_known(anvil, chain):
     address = ledger.make_address()
     moment = when(anvil, 0) - timedelta(seconds=1)

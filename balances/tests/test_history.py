@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from balances.constants import MAX_UINT256
-from balances.models import BackfillJob, BalancePoint, Block, Coverage, RpcEndpoint, Token
+from balances.models import BackfillJob, BalancePoint, Block, Chain, Coverage, RpcEndpoint, Token
 from balances.services import readings_wanted
 from balances.services.changes import changes, series
 from balances.services.history import balances_at, current
 from balances.services.holdings import Reason, State
 from balances.signals import work_queued
 from balances.tests import ledger
+from balances.tests.people import signed_in
 from foundation.errors import InvalidInput, NotFound
 from rates.coins.tests.market import put
 
@@ -186,6 +187,55 @@ def test_what_was_tried_in_vain_is_not_asked_for_again(address, chain, coin, err
     assert BackfillJob.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "minutes", "reason"),
+    [
+        ("no_archive", 11, Reason.READING),
+        ("odd", 11, Reason.READING),
+        ("odd", 9, Reason.FAILED),
+        ("before_token", 11, Reason.BEFORE_TOKEN),
+    ],
+)
+def test_what_failed_a_while_ago_is_asked_for_anew(address, chain, coin, error, minutes, reason):
+    archive(chain)
+    balances_at(address, block=7)
+    ended = timezone.now() - timedelta(minutes=minutes)
+    BackfillJob.objects.update(state="parked", error=error, done_at=ended)
+    assert told(balances_at(address, block=7))[2] == reason
+    assert told(balances_at(address, block=7))[2] == reason
+    waiting = BackfillJob.objects.waiting().count()
+    assert waiting == (1 if reason == Reason.READING else 0)
+
+
+def test_one_user_cannot_fill_the_queue_that_all_share(address, chain, coin, monkeypatch):
+    archive(chain)
+    monkeypatch.setattr(readings_wanted, "QUESTIONS_AN_HOUR", 2)
+    ann, ben = signed_in("ann"), signed_in("ben")
+    api, page = f"/api/v1/balances/{address}?block=", f"/balances/{address}/?block="
+
+    def why(client, block):
+        return client.get(f"{api}{block}").json()["holdings"][0]["reason"]
+
+    assert why(ann, 1) == Reason.READING
+    # What waits already is no new question.
+    assert why(ann, 1) == Reason.READING
+    assert ann.get(f"{page}2").status_code == 200
+    assert why(ann, 3) == Reason.BUSY
+    assert ann.get(f"{page}4").status_code == 200
+    assert why(ben, 3) == Reason.READING
+    assert set(BackfillJob.objects.values_list("from_block", flat=True)) == {1, 2, 3}
+
+
+def test_one_user_cannot_fill_the_times_that_are_looked_for(address, chain, coin, monkeypatch):
+    archive(chain)
+    monkeypatch.setattr(readings_wanted, "QUESTIONS_AN_HOUR", 1)
+    Block.objects.filter(chain=chain, number__range=(50, 60)).delete()
+    moments = [ledger.at(number) for number in (55, 55, 56)]
+    found = [balances_at(address, at=moment, by=7)[0].reason for moment in moments]
+    assert found == [Reason.LOCATING, Reason.LOCATING, Reason.BUSY]
+    assert balances_at(address, at=ledger.at(56), by=8)[0].reason == Reason.LOCATING
+
+
 def test_too_many_readings_at_once_are_refused_not_queued(address, chain, coin, monkeypatch):
     archive(chain)
     monkeypatch.setattr(readings_wanted, "MAX_WAITING", 2)
@@ -211,6 +261,17 @@ def test_a_time_means_the_last_block_until_then(address, coin):
 def test_a_time_after_the_newest_block_means_that_block(address, coin):
     ledger.make_history(address, coin, {10: 5})
     assert balances_at(address, at=timezone.now())[0].block_number == HEAD
+
+
+def test_a_chain_that_stands_still_does_not_answer_for_later_times(address, chain, coin):
+    ledger.make_history(address, coin, {10: 5})
+    archive(chain)
+    Chain.objects.update(head_seen_at=timezone.now() - timedelta(minutes=20))
+    late = balances_at(address, at=timezone.now() - timedelta(minutes=10))
+    assert told(late) == (None, State.UNKNOWN, Reason.CHAIN_BEHIND)
+    assert balances_at(address, at=ledger.at(HEAD))[0].block_number == HEAD
+    just_before = ledger.at(HEAD) - timedelta(seconds=1)
+    assert balances_at(address, at=just_before)[0].block_number == HEAD - 1
 
 
 def test_a_time_inside_a_hole_is_unknown(address, coin, chain):

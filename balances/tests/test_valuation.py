@@ -6,14 +6,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from accounts.tests.people import make_user
 from balances.constants import MAX_UINT256
-from balances.services import history, valuation
+from balances.models import TokenPreference
+from balances.services import history, preferences, valuation
 from balances.services.amounts import in_units, worth
 from balances.services.holdings import NoPrice
 from balances.services.valuation import usd_prices, usd_prices_at
 from balances.tests import ledger
+from balances.views.rows import Taste, sum_of
 from rates.coins.tests.market import put
 from rates.tests.desk import make_pair, put_candles
 from rates.tests.quotes import message, publish
@@ -171,6 +175,25 @@ def test_a_total_names_what_it_leaves_out(chain, address):
     assert (found.loading, found.unknown, found.complete) == (0, 2, False)
     assert found.spam == 1
     assert found.oldest == datetime.fromtimestamp(1_790_000_000, UTC)
+
+
+def test_a_total_follows_its_users_own_word_on_a_token(chain, address):
+    publish(message("ETH_USD"))
+    user = make_user()
+    bait = ledger.make_token(chain, 1, price_symbol="ETH", status="spam")
+    dull = ledger.make_token(chain, 2, price_symbol="ETH")
+    for token, shown in ((bait, True), (dull, False)):
+        ledger.make_history(address, token, {10: ETHER})
+        TokenPreference.objects.create(owner=user, token=token, shown=shown)
+    ledger.make_history(address, ledger.native(chain), {10: 2 * ETHER})
+    found = valuation.totals(held(address), shows=preferences.of(user))
+    assert (found.usd, found.spam) == (MID * 3, 1)
+    page = sum_of(Taste(user).shown(held(address)), Taste(user).hidden(held(address)))
+    assert (page.usd, page.hidden) == (MID * 3, 1)
+    client = Client()
+    client.force_login(user)
+    told = client.get(f"/api/v1/balances/{address}").json()["totals"]
+    assert (Decimal(told["usd"]), told["spam"]) == (MID * 3, 1)
 
 
 def test_shares_are_of_what_is_priced_largest_first(chain, address):

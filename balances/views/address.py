@@ -105,7 +105,7 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     names = [(str(chain.pk), chain.name) for chain in chains]
     given = {name: request.GET.get(name, "") for name in ("chain", "block", "at")}
     form = MomentForm(given, chains=names, auto_id="when-%s")
-    held = _held(found, form, Taste(request.user))
+    held = _held(found, form, Taste(request.user), by=request.user.pk)
     chain = _chain_of(request, chains)
     context: dict[str, Any] = {
         "address": spelled,
@@ -213,7 +213,7 @@ def drawn(text: str) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="{dots}"/></svg>'
 
 
-def _held(address: Address, form: MomentForm, taste: Taste) -> Held:
+def _held(address: Address, form: MomentForm, taste: Taste, *, by: int | None) -> Held:
     """What was held at the moment that the form names; with a problem of it, what is held now."""
     moment, problem, status = Moment(), "", 200
     try:
@@ -223,6 +223,7 @@ def _held(address: Address, form: MomentForm, taste: Taste) -> Held:
             block=moment.block,
             at=moment.at,
             chain=moment.chain if moment.is_past else None,
+            by=by,
         )
     except QuaysideError as refused:
         if form.is_valid():

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django.utils import timezone
 
-from balances.models import Token, TokenPreference
-from balances.services import valuation
+from balances.models import Token
+from balances.services import preferences, valuation
 from balances.services.holdings import Holding
-
-SPAM: Final = (Token.Status.SPAM, Token.Status.HIDDEN)
 
 
 def milliseconds() -> int:
@@ -41,7 +39,8 @@ class Sum:
 
 
 def sum_of(holdings: Sequence[Holding], left_out: Iterable[Holding] = ()) -> Sum:
-    totals = valuation.totals(holdings)
+    """``holdings`` are what the user wishes to see, whatever the desk takes it for."""
+    totals = valuation.totals(holdings, shows=lambda token: True)
     known = [holding for holding in holdings if holding.value is not None]
     ages = [holding.at for holding in known if holding.at is not None and holding.value]
     # Nothing of it has a price: that is no sum of zero.
@@ -51,7 +50,7 @@ def sum_of(holdings: Sequence[Holding], left_out: Iterable[Holding] = ()) -> Sum
         unpriced=totals.unpriced,
         loading=totals.loading,
         unknown=totals.unknown,
-        hidden=totals.spam + len({h.token.pk for h in left_out if h.value}),
+        hidden=len({h.token.pk for h in left_out if h.value}),
         oldest=min(ages, default=None),
         price_oldest=totals.oldest,
         shares=totals.shares,
@@ -59,14 +58,10 @@ def sum_of(holdings: Sequence[Holding], left_out: Iterable[Holding] = ()) -> Sum
 
 
 class Taste:
-    """Which tokens a user sees: their own word on a token goes before the desk's."""
+    """Holdings as their user wishes to see them."""
 
     def __init__(self, user: Any) -> None:
-        rows = TokenPreference.objects.filter(owner=user)
-        self.said = dict(rows.values_list("token_id", "shown"))
-
-    def shows(self, token: Token) -> bool:
-        return self.said.get(token.pk, token.status not in SPAM)
+        self.shows = preferences.of(user)
 
     def shown(self, holdings: Iterable[Holding]) -> list[Holding]:
         """What is worth most first, then what is held, then coins that are not."""
