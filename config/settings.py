@@ -586,6 +586,8 @@ SIMULATED = SOURCES == "simulated" or any(
 WEBHOOK_PRIVATE_NETWORKS: list[IPv4Network | IPv6Network] = [
     ip_network(text) for text in env.list("WEBHOOK_PRIVATE_NETWORKS", subcast=str, default=[])
 ]
+# Touched each second by a feed that is alive, for its health check; empty is off.
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 RATES_FOUR_EYES = env.str("RATES_FOUR_EYES", default="off")
 RATES_FOUR_EYES_THRESHOLD_BPS = env.int("RATES_FOUR_EYES_THRESHOLD_BPS", default=50)
 RATES_WARN_CHANGE_BPS = env.int("RATES_WARN_CHANGE_BPS", default=25)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -169,21 +171,68 @@ def test_the_web_process_of_the_image_runs_and_its_health_check_finds_it(image, 
 # --- The other health checks ----------------------------------------------------------------------
 
 
-def feed_check():
-    return run(ROOT, "deploy/healthcheck.py", "feed", REDIS_URL=settings.REDIS_URL).returncode
+def feed_check(folder):
+    environment = {"HEARTBEAT_FILE": str(folder / "heartbeat")}
+    return run(ROOT, "deploy/healthcheck.py", "feed", **environment).returncode
 
 
-def test_a_feed_that_speaks_is_healthy_and_one_that_has_fallen_silent_is_not():
-    assert feed_check() == 1
+def test_a_feed_is_healthy_by_its_own_sign_of_life_whoever_leads(tmp_path):
     seconds, _ = valkey.client().time()
     valkey.client().hset(KEY_FEED, "beat", f"{seconds}.000001")
-    assert feed_check() == 0
-    valkey.client().hset(KEY_FEED, "beat", f"{seconds - 60}.000001")
-    assert feed_check() == 1
+    assert feed_check(tmp_path) == 1
+    (tmp_path / "heartbeat").touch()
+    assert feed_check(tmp_path) == 0
+    os.utime(tmp_path / "heartbeat", (0, 0))
+    assert feed_check(tmp_path) == 1
 
 
-def test_a_feed_is_not_restarted_because_valkey_is_away():
-    assert run(ROOT, "deploy/healthcheck.py", "feed").returncode == 0
+def test_a_worker_is_not_restarted_because_the_broker_is_away():
+    done = run(ROOT, "deploy/healthcheck.py", "worker", "celery@here")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def health():
+    path = ROOT / "deploy" / "healthcheck.py"
+    specification = importlib.util.spec_from_file_location("healthcheck", path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def stuck():
+    """A process that neither works nor ends when it is asked to."""
+    line = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); "
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{line}signal.pause()"], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_what_hangs_is_asked_to_end_and_then_ended(health, stuck, tmp_path, monkeypatch):
+    monkeypatch.setattr(health, "BEGINNING", 0)
+    count = tmp_path / "count"
+    for _ in range(health.TOO_MANY):
+        health.end_if_stuck(False, count, stuck.pid)
+    assert stuck.poll() is None
+    health.end_if_stuck(False, count, stuck.pid)
+    assert stuck.wait(timeout=20) == -signal.SIGKILL
+
+
+def test_what_answers_between_or_has_just_begun_is_left_alone(health, stuck, tmp_path, monkeypatch):
+    count = tmp_path / "count"
+    for _ in range(9):
+        health.end_if_stuck(False, count, stuck.pid)
+    monkeypatch.setattr(health, "BEGINNING", 0)
+    for works in (False, False, False, True) * 3:
+        health.end_if_stuck(works, count, stuck.pid)
+    assert stuck.poll() is None
 
 
 def test_beat_is_healthy_while_it_writes_its_file(tmp_path):

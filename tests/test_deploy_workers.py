@@ -18,8 +18,9 @@ from honcho.environ import parse_procfile
 
 from config import task_metrics
 from demo.pytest_servers import addresses_of
-from foundation import tallies
+from foundation import tallies, valkey
 from foundation.tasks import deliver_mail
+from rates.constants import KEY_LEADER
 
 ROOT: Path = settings.BASE_DIR
 BIN = Path(sys.executable).parent
@@ -64,6 +65,8 @@ def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> Non
 
 def healthy(name: str, variables: dict[str, str]) -> bool:
     kind, *check = SERVICES[name]["healthcheck"]["test"]
+    # Outside of a container nothing is to be ended.
+    check = [word.removesuffix(" --end") for word in check if word != "--end"]
     command = ["sh", "-c", check[0].replace("$$", "$")] if kind == "CMD-SHELL" else check
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, timeout=DEADLINE)
     return done.returncode == 0
@@ -79,6 +82,15 @@ def test_what_a_worker_does_is_counted_and_its_health_check_finds_it(start):
     worker.terminate()
     assert worker.wait(timeout=30) == 0
     assert not healthy("worker", variables)
+
+
+def test_a_feed_that_stands_by_writes_the_file_that_its_health_check_looks_for(start, tmp_path):
+    """It finds no exchange, and another one leads."""
+    valkey.client().set(KEY_LEADER, "another", ex=60)
+    feed, variables = start(
+        "feed", HEARTBEAT_FILE=str(tmp_path / "heartbeat"), KRAKEN_WS_URL="ws://127.0.0.1:1"
+    )
+    until(lambda: healthy("feed", variables), feed)
 
 
 def test_beat_writes_the_file_that_its_health_check_looks_for(start, tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -39,6 +40,12 @@ def on_a_live_connection(read: Callable[[], T]) -> Callable[[], T]:
     return call
 
 
+def say_alive() -> None:
+    """What the health check of this process looks for."""
+    if settings.HEARTBEAT_FILE:
+        Path(settings.HEARTBEAT_FILE).touch()
+
+
 async def stream() -> None:
     """Run until SIGTERM or SIGINT, then hand the lead to a standby."""
     client = valkey.async_client()
@@ -50,6 +57,7 @@ async def stream() -> None:
         republish=sync_to_async(on_a_live_connection(spread_table.publish)),
         confirm=rest.top_of_book,
         simulated=settings.SIMULATED,
+        say_alive=say_alive,
     )
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

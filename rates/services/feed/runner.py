@@ -38,6 +38,8 @@ tracer = trace.get_tracer(__name__)
 BEAT_EVERY = 1.0
 WATCH_EVERY = 0.25
 DATABASE_EVERY = 30.0
+# Every question to Valkey has a time-out of seconds; a loop that has not turned for this hangs.
+LOOP_STUCK = 15.0
 RETRY = 0.1
 
 Confirm = Callable[[list[str]], Awaitable[Mapping[str, tuple[Decimal, Decimal]]]]
@@ -47,7 +49,8 @@ class Feed:
     """One feed process. ``run`` returns when ``stop`` was called, having handed over the lead.
 
     ``resolve`` reads the operators' table from the database; ``republish`` does so and writes it to
-    Valkey; ``confirm`` asks the exchange's REST interface for (bid, ask) by symbol.
+    Valkey; ``confirm`` asks the exchange's REST interface for (bid, ask) by symbol; ``say_alive``
+    is called each second while the loops turn, whether this feed leads or stands by.
     """
 
     def __init__(
@@ -59,8 +62,9 @@ class Feed:
         republish: Callable[[], Awaitable[object]],
         confirm: Confirm,
         simulated: bool,
+        say_alive: Callable[[], None] = lambda: None,
     ) -> None:
-        self.client, self.source = client, source
+        self.client, self.source, self.say_alive = client, source, say_alive
         self.resolve, self.republish, self.confirm = resolve, republish, confirm
         self.board = Board()
         self.lease = Lease(client)
@@ -78,6 +82,7 @@ class Feed:
         self._stopping = asyncio.Event()
         self._source_state: tuple[str, str | None] = ("", None)
         self._checking: dict[str, asyncio.Task[None]] = {}
+        self._led_at = time.monotonic()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -124,6 +129,7 @@ class Feed:
 
     async def _lead(self) -> None:
         while True:
+            self._led_at = time.monotonic()
             try:
                 if await self.lease.hold():
                     await self._take_over()
@@ -228,6 +234,8 @@ class Feed:
             if now >= next_beat:
                 next_beat = now + BEAT_EVERY
                 self._mark({SIGN_OF_LIFE})
+                if now - self._led_at < LOOP_STUCK:
+                    self.say_alive()
                 self._check_quiet(now)
             wait = WATCH_EVERY
             if scheduled is not None:
