@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError
+
 # keccak256("Transfer(address,address,uint256)"): ERC-20 has three topics, ERC-721 four.
 TRANSFER_TOPIC: Final = bytes.fromhex(
     "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
@@ -21,6 +24,8 @@ HISTORY_KEPT: Final = timedelta(days=365)
 DEEP_GAP: Final = 256
 # Seconds without a sign of the follower or the node, after which a chain's figures are stale.
 SILENCE: Final = 5.0
+# What ends a turn of work and is nobody's fault: no database, or the time of the turn is over.
+INTERRUPTIONS: Final = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 # What customers do here, as it is told to whoever counts it.
 LOOKED_UP: Final = "balance.looked_up"
 

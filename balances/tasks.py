@@ -6,6 +6,7 @@ that is late is dropped by its expiry, and one that fails waits for its next tur
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from celery import shared_task
@@ -13,10 +14,15 @@ from django.utils import timezone
 
 from balances.models import BackfillJob
 from balances.services import backfill, dating, upkeep
+from balances.signals import work_queued
 
 # Seconds: what somebody waits for, and what fills in the past.
 HOT: Final[dict[str, Any]] = {"soft_time_limit": 50, "time_limit": 60, "acks_late": True}
 BACKFILL: Final[dict[str, Any]] = {"soft_time_limit": 600, "time_limit": 660, "acks_late": True}
+
+# Seconds of a turn in which something new is begun: readings first, then also times.
+READINGS: Final = 7.0
+TURN: Final = 10.0
 
 SOON: Final = (BackfillJob.Kind.READ, BackfillJob.Kind.SEED)
 LATER: Final = (*SOON, BackfillJob.Kind.HISTORY, BackfillJob.Kind.BLOCKS)
@@ -24,8 +30,17 @@ LATER: Final = (*SOON, BackfillJob.Kind.HISTORY, BackfillJob.Kind.BLOCKS)
 
 @shared_task(name="balances.read_at_block", **HOT)
 def read_at_block() -> int:
-    """What an open page waits for: first readings, readings of the past, blocks of a time."""
-    return dating.find_wanted() + backfill.run_due(100, kinds=SOON)
+    """What an open page waits for: first readings, readings of the past, blocks of a time.
+
+    For a few seconds: what is left then waits for its next turn behind all others, so that no node
+    that is slow and no import keeps the worker.
+    """
+    begun = time.monotonic()
+    done = backfill.run_due(100, kinds=SOON, until=begun + READINGS)
+    done += dating.find_wanted(until=begun + TURN)
+    if time.monotonic() >= begun + READINGS:
+        work_queued.send(sender=BackfillJob)
+    return done
 
 
 @shared_task(name="balances.backfill_dispatch", **BACKFILL)

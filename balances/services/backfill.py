@@ -7,14 +7,17 @@ node that is away is nobody's failure: the job waits.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from math import inf
 from typing import Any, Final
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from balances.constants import INTERRUPTIONS
 from balances.models import Address, BackfillJob, Chain
 from balances.querysets import BackfillJobQuerySet
 from balances.services import coin_past, holes, lookback, past, seeding
@@ -45,17 +48,18 @@ class Unreadable(Exception):
 Work = Callable[[BackfillJob, Nodes], bool]
 
 
-def run_due(limit: int, *, kinds: Collection[str]) -> int:
+def run_due(limit: int, *, kinds: Collection[str], until: float = inf) -> int:
     """Do due jobs of these kinds in up to ``limit`` turns and return how many were taken.
 
-    A long job is done in slices and comes back; first readings of many addresses are one turn.
-    Raises database errors only.
+    A long job is done in slices and comes back; first readings of many addresses are one turn. None
+    is begun after ``until`` (``time.monotonic()``). Raises ``INTERRUPTIONS`` only: the job that was
+    begun comes back when its lease ends.
     """
     clients: dict[int, Nodes] = {}
     taken = 0
     try:
         for _ in range(limit):
-            job = _take(kinds)
+            job = _take(kinds) if time.monotonic() < until else None
             if job is None:
                 break
             jobs = [job, *_companions(job)]
@@ -104,7 +108,7 @@ def _seed_together(jobs: Sequence[BackfillJob], clients: dict[int, Nodes]) -> No
     chain = jobs[0].chain
     try:
         _seed(chain, [_address(job) for job in jobs], _client(chain, clients))
-    except (OperationalError, InterfaceError):
+    except INTERRUPTIONS:
         raise
     except Exception as problem:
         weather = _is_weather(problem)
@@ -137,7 +141,7 @@ def _perform(job: BackfillJob, clients: dict[int, Nodes]) -> None:
             _fail(job, _word(problem))
     except Unreadable as problem:
         _park(job, str(problem))
-    except (OperationalError, InterfaceError):
+    except INTERRUPTIONS:
         raise
     except Exception as problem:
         # A job that cannot be done must not keep the others from being done.

@@ -6,8 +6,10 @@ What is wanted and what was found stands in Valkey: lost, it is wanted and found
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import inf
 from typing import Any, Final
 
 import structlog
@@ -15,6 +17,7 @@ from django.db import transaction
 from redis.exceptions import RedisError
 
 from balances import sources
+from balances.constants import INTERRUPTIONS
 from balances.models import Block, Chain
 from balances.signals import work_queued
 from foundation import valkey
@@ -68,10 +71,24 @@ def want(chain: Chain, moment: datetime) -> bool:
     return True
 
 
-def find_wanted(limit: int = 20) -> int:
-    """Look for what is wanted; return how many were found. What fails is wanted again by asking,
-    and a halted chain's nodes may be those of another chain."""
-    return sum(_find_one(wanted) for wanted in _take(limit))
+def find_wanted(limit: int = 20, *, until: float = inf) -> int:
+    """Look for what is wanted; return how many were found. None is begun after ``until``
+    (``time.monotonic()``).
+
+    What fails is wanted again by asking, what was interrupted still is. A halted chain's nodes may
+    be those of another chain. Raises ``INTERRUPTIONS``.
+    """
+    found = 0
+    for _ in range(limit):
+        wanted = _take() if time.monotonic() < until else None
+        if wanted is None:
+            break
+        try:
+            found += _find_one(wanted)
+        except INTERRUPTIONS:
+            valkey.client().sadd(WANTED, wanted)
+            raise
+    return found
 
 
 def _find_one(wanted: bytes) -> bool:
@@ -87,9 +104,10 @@ def _find_one(wanted: bytes) -> bool:
     return chain is not None and _find(chain, second)
 
 
-def _take(limit: int) -> list[bytes]:
-    taken: Any = valkey.client().spop(WANTED, limit)
-    return list(taken or ())
+def _take() -> bytes | None:
+    # Stubs do not tell the asynchronous client's answer from this one's.
+    taken: Any = valkey.client().spop(WANTED)
+    return taken  # type: ignore[no-any-return]
 
 
 def _find(chain: Chain, second: int) -> bool:

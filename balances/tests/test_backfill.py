@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 from django.utils import timezone
 from eth_abi.abi import encode
@@ -271,6 +272,24 @@ def test_a_value_that_the_database_refuses_parks_its_job_and_no_other(
     job.refresh_from_db()
     assert (job.state, job.error) == ("parked", "DataError")
     assert held(town, 0).value is not None
+
+
+def test_a_turn_that_took_too_long_ends_and_its_jobs_come_back(town, chain, catch_up, monkeypatch):
+    catch_up.advance()
+    seeding.watch_addresses(town.people)
+
+    def too_long(*args, **facts):
+        raise SoftTimeLimitExceeded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seeding, "seed", too_long)
+        # First together, then each alone, in case it is to blame.
+        for _ in range(2):
+            with pytest.raises(SoftTimeLimitExceeded):
+                backfill.run_due(5, kinds=["seed"])
+            assert BackfillJob.objects.waiting().filter(error="").count() == 3
+            due_again()
+    assert backfill.run_due(5, kinds=["seed"]) == 3
 
 
 def refused_by_the_database(*args, **facts):

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from balances import tasks
 from balances.models import Address, BackfillJob, Block, Chain, RpcEndpoint
-from balances.services import dating, history
+from balances.services import dating, history, readings_wanted
 from balances.services.holdings import Reason, State
 from balances.tests import ledger
 from foundation import valkey
@@ -121,6 +122,34 @@ def test_a_time_that_no_calendar_has_does_not_lose_the_others(anvil, chain):
     assert dating.want(chain, when(anvil, 17))
     assert dating.find_wanted() == 1
     assert dating.found(chain, when(anvil, 17)) == 17
+
+
+def test_a_turn_has_an_end_and_what_is_left_has_the_next(anvil, chain, monkeypatch):
+    monkeypatch.setattr(tasks, "READINGS", 0.0)
+    monkeypatch.setattr(tasks, "TURN", 0.0)
+    woken = []
+    monkeypatch.setattr(tasks.read_at_block, "apply_async", lambda **given: woken.append(given))
+    address = ledger.make_address()
+    readings_wanted.queue(address, chain, 40, [None])
+    assert dating.want(chain, when(anvil, 17))
+    assert tasks.read_at_block() == 0
+    assert dating.is_wanted(chain, when(anvil, 17))
+    assert BackfillJob.objects.get().attempts == 0
+    assert len(woken) == 1
+
+
+def test_a_time_whose_search_was_interrupted_is_still_wanted(anvil, chain, monkeypatch):
+    moments = [when(anvil, number) for number in (17, 18, 19)]
+    for moment in moments:
+        assert dating.want(chain, moment)
+
+    def interrupted(*args):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(dating, "locate", interrupted)
+    with pytest.raises(SoftTimeLimitExceeded):
+        dating.find_wanted()
+    assert [dating.is_wanted(chain, moment) for moment in moments] == [True] * 3
 
 
 def test_the_nodes_of_a_halted_chain_are_not_asked_for_its_times(anvil, chain):
