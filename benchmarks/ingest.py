@@ -62,18 +62,35 @@ LEAST: Final = {
     f"action, {CALL:,} a call, 2 writers": 60_000,
 }
 MOST_P95: Final = 200
+# The replaced service on such a machine at rest, and what its README says of another. Its own
+# client starts 10,000 requests at once and looks at no status.
+REFERENCES: Final = (
+    ("PUT, 50 connections, its store on PostgreSQL", "1,416/s, p50 28.7, p99 169 ms", "1.3 % lost"),
+    ("PUT, 50 connections, its store in memory", "51,160/s, p50 0.86, p99 7.5 ms", "not durable"),
+    ("verdicts, its store on PostgreSQL", "4,077/s, p50 6.2, p99 338 ms", "500 for a new domain"),
+    ("verdicts, its store in memory", "54,066/s, p50 0.80, p99 7.9 ms", ""),
+    (
+        "its client, store on PostgreSQL",
+        "4.25 s; README: 2.3 s",
+        "105 counted, 98.5 to 99.3 % lost",
+    ),
+    ("its client, store in memory", "1.33 s; README: 485 ms", "10,000 counted, not durable"),
+)
 # A key is one organisation's; a token sends for all that its user owns.
 MAKE_TOKEN: Final = f"""
 from accounts.models import Scope, User
 from accounts.services import tokens
 from orgs.models import Membership, Organisation, OrgRole
+from orgs.services import keys
 user = User.objects.create_user("bench")
 first = Organisation.objects.order_by("-pk").first().pk - {ACTIVE_ORGS} + 1
 Membership.objects.bulk_create(
     Membership(org_id=first + n, user=user, role=OrgRole.OWNER) for n in range({ACTIVE_ORGS})
 )
 _, secret = tokens.create(user=user, name="bench", scopes=[Scope.EVENTS], expires_at=None)
-print(first, secret)
+org = Organisation.objects.get(pk=first)
+_, key = keys.create(org=org, by=user, name="bench", scopes=["events"])
+print(first, secret, key)
 """
 
 
@@ -96,13 +113,14 @@ class IngestRow:
 @dataclass
 class Web:
     """The process, how many domains are known before its events come, and the first of the
-    ``ACTIVE_ORGS`` organisations that ``secret`` sends for."""
+    ``ACTIVE_ORGS`` organisations that ``secret`` sends for; ``key`` is that one's own."""
 
     child: Child
     port: int
     database: str
     org: int
     secret: str
+    key: str
     domains: int = 0
 
     def fill(self, domains: int) -> None:
@@ -142,20 +160,27 @@ def web(database: str) -> Iterator[Web]:
         command = [sys.executable, "-m", "config.serve"]
         with Child(command, core=SERVER_CORE, env=env, name="web") as child:
             wait_for_port(child, port)
-            yield Web(child, port, database, int(words[-2]), words[-1])
+            yield Web(child, port, database, int(words[-3]), words[-2], words[-1])
 
 
-def singles(running: Web, *, connections: int, seconds: float, once: bool = False) -> IngestRow:
-    """Single PUTs over 1,000 domains: as many as go, or each connection one, all at once."""
+def singles(
+    running: Web, *, connections: int, seconds: float, once: bool = False, keyed: bool = False
+) -> IngestRow:
+    """Single PUTs over 1,000 domains: as many as go, or each connection one, all at once.
+
+    By the open door, or ``keyed`` with an organisation's key.
+    """
     before = running.counted(MAIL_COUNTED)
     command = [str(build.load_client("httpload")), "--port", str(running.port), "--path", PATH]
     command += ["--method", "PUT", "--connections", str(connections), "--seconds", str(seconds)]
     command += ["--once", "1"] if once else []
+    command += ["--header", f"Authorization: Bearer {running.key}"] if keyed else []
     done = subprocess.run(pinned(command, CLIENT_CORE), capture_output=True, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout)
     # What was under way when the clock stopped is committed a moment later.
     time.sleep(1)
     name = f"{connections:,} PUTs at once" if once else f"PUT, {connections} connections"
+    name = f"keyed {name}" if keyed else name
     reference = "2,352/s, 105 counted" if once else "1,416/s, 1.3 % lost"
     return IngestRow(
         name,
@@ -263,6 +288,7 @@ def measure(database: str, *, seconds: float, sizes: tuple[int, ...] = SIZES) ->
     with web(database) as running:
         running.fill(sizes[0])
         rows += [singles(running, connections=n, seconds=seconds) for n in (50, 256)]
+        rows.append(singles(running, connections=256, seconds=seconds, keyed=True))
         rows.append(singles(running, connections=CROWD, seconds=60, once=True))
         rows.append(questions(running, seconds=seconds))
         rows += [bulk(running, kind=k, writers=n) for k in ("mail", "action") for n in (1, 2)]
@@ -314,6 +340,7 @@ def ingest_table(rows: list[IngestRow]) -> None:
         for row in rows
     ]
     table("Events, durable before the answer", heads, lines)
+    table("The replaced service", ("work", "measured", "of it"), [list(row) for row in REFERENCES])
 
 
 def main() -> int:

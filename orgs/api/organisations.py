@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -31,9 +32,10 @@ from orgs.services import (
 )
 from orgs.services.rights import Act
 
-# A page of members; every other list here is shorter.
+# A page of members or invitations; every other list here is shorter.
 MAX_ROWS: Final = 1000
 LISTS: Final[list[Any]] = [JSONRenderer, CSVRenderer, BrowsableAPIRenderer]
+NEXT: Final = "While there are more, `Link` names the next page (`rel=next`)."
 FORMAT: Final = OpenApiParameter("format", str, enum=["json", "csv"])
 SPREADSHEET: Final[dict[Any, Any]] = {(200, "text/csv"): OpenApiTypes.STR}
 
@@ -106,9 +108,9 @@ class MadeOrgKeySerializer(OrgKeySerializer):
     secret = serializers.CharField(read_only=True, help_text="Shown this once.")
 
 
-class MembersQuery(StrictQuery):
+class PageQuery(StrictQuery):
     after = serializers.IntegerField(
-        min_value=0, required=False, default=0, help_text="The last `id` of the page before."
+        min_value=0, required=False, help_text="The last `id` of the page before."
     )
     limit = serializers.IntegerField(min_value=1, max_value=MAX_ROWS, default=MAX_ROWS)
 
@@ -123,6 +125,28 @@ class OrgView(APIView):
         found = rights.visible(self.user(), slug)
         rights.require(self.user(), found, act)
         return found
+
+    def page(
+        self,
+        found: QuerySet[Any],
+        kind: type[serializers.BaseSerializer[Any]],
+        *,
+        newest_first: bool = False,
+    ) -> Response:
+        """The rows that the request asks for; ``found`` is ordered by its key."""
+        query = PageQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        after, limit = query.validated_data.get("after"), query.validated_data["limit"]
+        if after is not None:
+            found = found.filter(pk__lt=after) if newest_first else found.filter(pk__gt=after)
+        rows = list(found[: limit + 1])
+        headers = {}
+        if len(rows) > limit:
+            words = self.request.query_params.copy()
+            words["after"] = str(rows[limit - 1].pk)
+            address = self.request.build_absolute_uri(f"{self.request.path}?{words.urlencode()}")
+            headers["Link"] = f'<{address}>; rel="next"'
+        return Response(kind(rows[:limit], many=True).data, headers=headers)
 
     def given(self, kind: type[serializers.BaseSerializer[Any]], **more: Any) -> dict[str, Any]:
         reader = kind(data=self.request.data, **more)
@@ -170,23 +194,13 @@ class MembersView(OrgView):
 
     @extend_schema(
         summary="Who belongs to it, those who joined first on top",
-        description="While there are more, `Link` names the next page (`rel=next`).",
-        parameters=[MembersQuery, FORMAT],
+        description=NEXT,
+        parameters=[PageQuery, FORMAT],
         responses={(200, "application/json"): MemberSerializer(many=True), **SPREADSHEET},
     )
     def get(self, request: Request, slug: str) -> Response:
-        query = MembersQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        after, limit = query.validated_data["after"], query.validated_data["limit"]
-        members = Membership.objects.filter(org=self.org(slug), pk__gt=after).for_display()
-        found = list(members[: limit + 1])
-        headers = {}
-        if len(found) > limit:
-            words = request.query_params.copy()
-            words["after"] = str(found[limit - 1].pk)
-            address = request.build_absolute_uri(f"{request.path}?{words.urlencode()}")
-            headers["Link"] = f'<{address}>; rel="next"'
-        return Response(MemberSerializer(found[:limit], many=True).data, headers=headers)
+        members = Membership.objects.filter(org=self.org(slug)).for_display()
+        return self.page(members, MemberSerializer)
 
 
 class MemberView(OrgView):
@@ -210,14 +224,15 @@ class InvitationsView(OrgView):
     csv_columns = ("id", "role", "email", "created_at", "expires_at")
 
     @extend_schema(
-        summary=f"Open invitations, at most {invitations.MAX_OPEN}",
-        parameters=[FORMAT],
+        summary=f"Open invitations, at most {invitations.MAX_OPEN}, the newest on top",
+        description=NEXT,
+        parameters=[PageQuery, FORMAT],
         responses={(200, "application/json"): InvitationSerializer(many=True), **SPREADSHEET},
     )
     def get(self, request: Request, slug: str) -> Response:
         org = self.org(slug, Act.MANAGE)
-        found = org.invitations.filter(accepted_at=None, expires_at__gt=timezone.now())
-        return Response(InvitationSerializer(found, many=True).data)
+        found = org.invitations.open(timezone.now())
+        return self.page(found, InvitationSerializer, newest_first=True)
 
     @extend_schema(
         summary="Invite somebody, by a link or by e-mail",

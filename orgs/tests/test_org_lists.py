@@ -66,3 +66,15 @@ def test_members_come_page_by_page(org, owner):
     assert seen == ["owner", *(f"member{number}" for number in range(4))]
     for query in ("limit=0", "limit=1001", "after=x", "colour=red"):
         assert client.get(f"{ROOT}/members?{query}").status_code == 400
+
+
+def test_invitations_come_page_by_page_the_newest_on_top(org, owner):
+    for _ in range(5):
+        invitations.invite(org=org, by=owner, role=OrgRole.MEMBER, join_url="x")
+    client = sign_in(owner)
+    seen, url = [], f"{ROOT}/invitations?limit=2"
+    while url:
+        answer = client.get(url)
+        seen += [row["id"] for row in answer.json()]
+        url = answer.get("Link", "").partition(">")[0].removeprefix("<")
+    assert seen == list(org.invitations.order_by("-pk").values_list("pk", flat=True))
