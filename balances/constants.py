@@ -35,6 +35,11 @@ def chain_topic(chain_id: int) -> str:
     return f"chain:{chain_id}"
 
 
+def alive_key(chain_id: int) -> str:
+    """In Valkey while the chain's follower lives and its node answers; expires by itself."""
+    return f"chain:{chain_id}:alive"
+
+
 def balances_topic(address: bytes) -> str:
     """The live topic of an address, in lower case so that each has one name."""
     return f"balances:0x{address.hex()}"

@@ -10,14 +10,13 @@ from typing import Any, Final
 from channels.db import database_sync_to_async
 
 from balances.constants import SILENCE
-from balances.models import Chain
-from balances.services import snapshots
+from balances.services import chain_state, snapshots
 from live import topics
 from live.messages import TOPIC_STATE, Message
 
 CHAIN: Final = re.compile(r"chain:([1-9]\d{0,17})", re.ASCII)
 # States in which the follower gives no sign of life, and has said why.
-TOLD_OFF: Final = (Chain.State.DOWN, Chain.State.HALTED)
+TOLD_OFF: Final = (chain_state.DOWN, chain_state.HALTED)
 BALANCES: Final = re.compile(r"balances:0x([0-9a-f]{40})", re.ASCII)
 
 
@@ -62,7 +61,7 @@ def stale_form(message: Message) -> tuple[bytes, bytes]:
 
     Why it does not, where the follower had still said so, stays.
     """
-    doubt = {"state": "stale", "reason": "follower_silent"}
+    doubt = {"state": chain_state.STALE, "reason": chain_state.SILENT}
     if message.key == TOPIC_STATE:
         state = json.loads(message.data)
         if state["state"] not in TOLD_OFF:

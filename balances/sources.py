@@ -33,9 +33,11 @@ def nodes_for(chain: Chain) -> Nodes:
 
 
 def ways_to(chain: Chain) -> tuple[Any, ...]:
-    """What a client of the chain's endpoints is made of: where it differs, another is needed."""
+    """What a client of the chain's endpoints is made of: where it differs, another is needed.
+    Nothing of a chain that is switched off."""
     columns = ("id", "url_http", "url_ws", "caps", "archive_from", "batch_max", "logs_range_max")
-    return tuple(chain.endpoints.filter(enabled=True).values_list(*columns))
+    usable = chain.endpoints.filter(enabled=True, chain__enabled=True)
+    return tuple(usable.values_list(*columns))
 
 
 def websocket_of(chain: Chain) -> str:

@@ -84,12 +84,6 @@ def reconcile_sample() -> int:
     return upkeep.each_chain(upkeep.reconcile)
 
 
-@shared_task(name="balances.daily_snapshot", **BACKFILL)
-def daily_snapshot() -> int:
-    """One value a cell for the day that has ended (UTC)."""
-    return upkeep.keep_day(upkeep.yesterday(timezone.now()))
-
-
 @shared_task(name="balances.prune", **BACKFILL)
 def prune() -> int:
     return upkeep.prune(timezone.now())

@@ -551,11 +551,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=24),
         "options": {"expires": 3600},
     },
-    "keep-daily-balances": {
-        "task": "balances.daily_snapshot",
-        "schedule": crontab(hour="0", minute="5"),
-        "options": {"expires": 3600},
-    },
 }
 
 # --- Live pushes ----------------------------------------------------------------------

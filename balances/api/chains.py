@@ -10,6 +10,7 @@ from balances.api import queries, schema, tables
 from balances.api.doors import PublicTableView
 from balances.models import Chain
 from balances.services import activity
+from balances.services.chain_state import states_of
 from foundation.queries import StrictQuery
 
 
@@ -19,7 +20,8 @@ class ChainsView(PublicTableView):
         """Every chain that is followed, with its newest block and its age."""
         queries.checked(StrictQuery, request.query_params)
         now = timezone.now()
-        rows = [tables.chain_object(chain, now) for chain in Chain.objects.followed()]
+        states = states_of(list(Chain.objects.followed()))
+        rows = [tables.chain_object(state, now) for state in states]
         return self.listed(request, "chains", rows, {})
 
 

@@ -28,7 +28,7 @@ class ChainSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     symbol = serializers.CharField()
     decimals = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=["ok", "stale", "lagging", "down", "halted"])
+    state = serializers.ChoiceField(choices=["live", "stale", "down", "halted"])
     reason = serializers.CharField(allow_null=True)
     head_number = serializers.IntegerField(allow_null=True)
     head_hash = serializers.CharField(allow_null=True)

@@ -9,7 +9,7 @@ from balances.models import Block, Chain, Token, Tx, Watch
 from balances.services import upkeep
 from balances.services.activity import Movement
 from balances.services.amounts import address_text, hash_text, in_units
-from balances.services.chain_state import state_of
+from balances.services.chain_state import ChainState
 from balances.services.changes import Change
 from balances.services.holdings import Holding
 from balances.services.valuation import Totals
@@ -21,20 +21,15 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _state(chain: Chain, now: datetime) -> str:
-    """The follower's own word, unless it has not been heard for too long."""
-    silent = chain.state == Chain.State.OK and state_of(chain, now).name == "stale"
-    return "stale" if silent else chain.state
-
-
-def chain_object(chain: Chain, now: datetime) -> dict[str, Any]:
+def chain_object(state: ChainState, now: datetime) -> dict[str, Any]:
+    chain = state.chain
     return {
         "id": chain.pk,
         "name": chain.name,
         "symbol": chain.native_symbol,
         "decimals": chain.native_decimals,
-        "state": _state(chain, now),
-        "reason": chain.state_reason or None,
+        "state": state.name,
+        "reason": state.reason or None,
         "head_number": chain.head_number,
         "head_hash": None if chain.head_hash is None else hash_text(bytes(chain.head_hash)),
         "head_at": iso(chain.head_ts),

@@ -5,7 +5,6 @@ from balances.models.balances import (
     Balance,
     BalancePoint,
     Coverage,
-    DailyBalance,
 )
 from balances.models.chains import Block, Chain, ChainSpan, ReorgEvent, RpcEndpoint
 from balances.models.tokens import Token
@@ -19,7 +18,6 @@ __all__ = [
     "Chain",
     "ChainSpan",
     "Coverage",
-    "DailyBalance",
     "Keep",
     "ReorgEvent",
     "RpcEndpoint",

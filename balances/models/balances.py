@@ -87,7 +87,8 @@ class Balance(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("token"), name="balance_stale", condition=Q(stale=True)),
+            # In the order in which they are read again.
+            models.Index(F("tries"), F("id"), name="balance_in_doubt", condition=Q(stale=True)),
             # For the rollback: what was read above a block.
             models.Index(F("token"), F("block_number"), name="balance_block"),
         ]
@@ -173,20 +174,3 @@ class BackfillJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.chain_id} {self.state}"
-
-
-class DailyBalance(models.Model):
-    """One value a day for charts, at the last block of the day (UTC)."""
-
-    address = models.ForeignKey(
-        Address, on_delete=models.CASCADE, related_name="days", db_index=False
-    )
-    token = models.ForeignKey(Token, on_delete=models.CASCADE, related_name="+")
-    day = models.DateField()
-    value = Uint256Field()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["address", "token", "day"], name="day_once")]
-
-    def __str__(self) -> str:
-        return f"{self.address_id} {self.token_id} {self.day}"

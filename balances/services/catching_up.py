@@ -116,7 +116,7 @@ class CatchUp:
         if head.number >= tip.number or ours not in (None, head.hash):
             self._back_since = None
             return False
-        if ours is not None and tip.number - head.number > self.reorg_depth:
+        if tip.number - head.number > self.reorg_depth:
             raise HeadMoved(f"the node lags {tip.number - head.number} blocks behind")
         now = time.monotonic()
         if self._back_since is None or head.number > self._back_at:
@@ -133,6 +133,7 @@ class CatchUp:
             (number for number in self._down_from(tip, head) if self._is_shared(number, head)), None
         )
         if ancestor is None:
+            self._prove_other(tip, head)
             raise Halted(f"no shared block within {self.reorg_depth}")
         if ancestor < tip.number:
             new = self._branch(ancestor, head)
@@ -153,6 +154,14 @@ class CatchUp:
     def _down_from(self, tip: Header, head: Header) -> Iterator[int]:
         lowest = max(tip.number - self.reorg_depth, 0)
         yield from range(min(tip.number, head.number), lowest - 1, -1)
+
+    def _prove_other(self, tip: Header, head: Header) -> None:
+        """Raises ``HeadMoved`` unless the node says that another block stands where, as deep as a
+        reorg may reach, we have ours: one that does not know the block may only lag."""
+        number = min(head.number, max(tip.number - self.reorg_depth, 0))
+        header = head if number == head.number else wire.fetch_header(self.nodes, number)
+        if header is None or self._ours(number) in (None, header.hash):
+            raise HeadMoved(f"the node does not say what its block {number} is")
 
     def _is_shared(self, number: int, head: Header) -> bool:
         ours = self._ours(number)

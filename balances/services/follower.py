@@ -15,9 +15,10 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from balances.models import Chain
-from balances.services import announcements, publishing, seeding
+from balances.services import announcements, chain_state, publishing, seeding
 from balances.services.announcements import Ears, Pulse, running
 from balances.services.catching_up import CatchUp, Halted, HeadMoved
 from balances.services.chain_lock import ChainLock, LockLost
@@ -63,7 +64,12 @@ class Follower:
         self._pulse = Pulse()
         self._behind_since: float | None = None
         self._refusals = 0
+        # Cells in doubt may be left after a round.
+        self._more = False
         self._state = ""
+        # What listeners were told, and how long it stays true without a new block.
+        self._told = ("", "")
+        self._late_in: float | None = None
 
     def stop(self) -> None:
         """From any thread or a signal: the block in hand is finished."""
@@ -111,7 +117,13 @@ class Follower:
     def _lead(self, lock: ChainLock) -> None:
         while not self.stopping.is_set():
             chain = Chain.objects.get(pk=self.chain_id)
+            if not chain.enabled:
+                # Switched off by an operator; whoever started it may have it switched on again.
+                lock.check()
+                self.stopping.wait(LOCK_EVERY)
+                continue
             self._state = chain.state
+            seeding.seed_missing(chain)
             try:
                 nodes = nodes_for(chain)
             except Unconfigured as problem:
@@ -124,7 +136,8 @@ class Follower:
                 nodes.close()
 
     def _follow(self, chain: Chain, nodes: Nodes, lock: ChainLock) -> None:
-        """Until ``stop``, or until the chain's endpoints are others or can do other things."""
+        """Until ``stop``, until the chain is switched off, or until its endpoints are others or can
+        do other things."""
         known = ways_to(chain)
         url = websocket_of(chain)
         pace = self._given_pace or Pace.of(chain, announced=bool(url))
@@ -143,20 +156,23 @@ class Follower:
             while not self.stopping.is_set():
                 lock.check()
                 if ways_to(chain) != known:
-                    logger.info("endpoints changed", chain=chain.pk)
+                    logger.info("endpoints changed, or switched off", chain=chain.pk)
                     return
                 if not checked:
                     checked = self._try(lambda: self._check_identity(nodes))
                 done = checked and self._try(lambda: self._advance(catch_up))
                 self._note_silence()
-                self._rest(pace.poll if done else min(pace.poll, RETRY_AFTER))
+                self._tell()
+                if not (done and self._more):
+                    self._rest(pace.poll if done else min(pace.poll, RETRY_AFTER))
 
     def _rest(self, seconds: float) -> None:
         """Until something is announced; after a refusal announcements are no reason to hurry."""
         if self._refusals:
             self.stopping.wait(min(RETRY_AFTER * 2 ** min(self._refusals, 8), LONGEST_RETRY))
         else:
-            self._wake.wait(seconds)
+            late_in = seconds if self._late_in is None else self._late_in
+            self._wake.wait(min(seconds, late_in))
         self._wake.clear()
 
     # --- One round ------------------------------------------------------------------------
@@ -215,8 +231,11 @@ class Follower:
         self._pulse.epoch, self._pulse.number = chain.epoch, chain.head_number or 0
 
     def _reread(self, nodes: Nodes) -> None:
+        """One question's worth of cells in doubt. A full one is hardly the last: the next round
+        begins at once, with the head, so that no block waits for more than one of them."""
+        self._more = False
         try:
-            seeding.reread_stale(self.chain_id, nodes)
+            self._more = seeding.reread_stale(self.chain_id, nodes) >= seeding.PER_PASS
         except NoTip as problem:
             logger.info("not read again yet", chain=self.chain_id, detail=str(problem))
 
@@ -238,8 +257,18 @@ class Follower:
             return
         self._state = state
         Chain.objects.filter(pk=self.chain_id).update(state=state, state_reason=reason)
-        publishing.publish_state(Chain.objects.get(pk=self.chain_id))
+        self._tell()
         logger.info("state", chain=self.chain_id, state=state, reason=reason)
+
+    def _tell(self) -> None:
+        """How the chain fares, if that is not what was told: also that no block came for too
+        long."""
+        chain, now = Chain.objects.get(pk=self.chain_id), timezone.now()
+        state = chain_state.state_of(chain, now)
+        self._late_in = chain_state.patience_left(chain, now)
+        if (state.name, state.reason) != self._told:
+            self._told = state.name, state.reason
+            publishing.publish_state(chain)
 
     def _halt(self, reason: str) -> Halted:
         logger.error("chain halted", chain=self.chain_id, reason=reason)

@@ -25,7 +25,7 @@ from balances.models import (
     Token,
 )
 from balances.services import dating, readings_wanted, valuation
-from balances.services.chain_state import state_of
+from balances.services.chain_state import LIVE, states_of
 from balances.services.holdings import Holding, Reason, State
 from foundation.errors import InvalidInput, NotFound
 
@@ -233,7 +233,7 @@ def _place_at(chain: Chain, moment: datetime, by: int | None) -> Place | None:
         return None
     if row is not None and row.number == chain.head_number:
         # Whoever stands still cannot say that no other block was made until then.
-        followed = moment <= row.ts or state_of(chain, timezone.now()).name == "live"
+        followed = moment <= row.ts or states_of([chain])[0].name == LIVE
         return _place(chain, row) if followed else Place(chain, None, reason=Reason.CHAIN_BEHIND)
     if row is not None and Block.objects.filter(chain=chain, number=row.number + 1).exists():
         return _place(chain, row)

@@ -13,10 +13,13 @@ from typing import Any, Final
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from balances.constants import balances_topic, chain_topic
 from balances.models import Balance, Chain
+from balances.services import chain_state
+from balances.services.chain_state import ChainState, state_of
 from foundation import valkey
 from foundation.evm.blocks import BlockData, TxData
 from live import publishing, topics
@@ -45,7 +48,7 @@ def publish_block(chain: Chain, block: BlockData) -> None:
     meta = {
         "epoch": chain.epoch,
         "seq": block.number,
-        "state": chain.state,
+        "state": state_of(chain, timezone.now()).name,
         "block_number": block.number,
         "block_hash": _hex(block.hash),
     }
@@ -68,15 +71,23 @@ def publish_reorg(chain: Chain, *, first: int, last: int) -> None:
 
 
 def publish_state(chain: Chain) -> None:
-    """Tell how the follower fares, once the transaction has committed."""
-    data = {"state": chain.state, "reason": chain.state_reason, "number": chain.head_number}
+    """The follower tells how it fares, once the transaction has committed."""
+    data = state_data(state_of(chain, timezone.now()))
     number = chain.head_number or 0
     message = Message(PRIORITY, chain.epoch, number, TOPIC_STATE, _json(data), b"{}")
     transaction.on_commit(partial(_tell_chain, chain.pk, message))
 
 
+def state_data(state: ChainState) -> dict[str, Any]:
+    return {"state": state.name, "reason": state.reason, "number": state.chain.head_number}
+
+
 def say_alive(chain_id: int, *, epoch: int, number: int) -> None:
     """The follower lives and its node answers. Raises nothing."""
+    try:
+        chain_state.sign(chain_id)
+    except RedisError as problem:
+        logger.warning("sign of life not given", chain=chain_id, error=repr(problem))
     _tell_chain(chain_id, Message(ALIVE, epoch, number, TOPIC_STATE, b"{}", b"{}"))
 
 

@@ -57,7 +57,7 @@ def forget(chain_id: int) -> None:
     with transaction.atomic():
         chain = Chain.objects.select_for_update(no_key=True).get(pk=chain_id)
         tokens = "IN (SELECT id FROM balances_token WHERE chain_id = %s)"
-        for table in ("balance", "coverage", "dailybalance"):
+        for table in ("balance", "coverage"):
             _run(f"DELETE FROM balances_{table} WHERE token_id {tokens}", [chain_id])  # noqa: S608
         for table in ("balancepoint", "transfer", "tx", "block", "chainspan", "backfilljob"):
             _run(f"DELETE FROM balances_{table} WHERE chain_id = %s", [chain_id])  # noqa: S608

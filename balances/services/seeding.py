@@ -75,6 +75,23 @@ def seed_all(chain: Chain) -> None:
         cursor.execute(sql, [chain.pk])
 
 
+def seed_missing(chain: Chain) -> None:
+    """Ask for the first readings of addresses that were added while the chain was switched off."""
+    sql = """
+        INSERT INTO balances_backfilljob (chain_id, kind, address_id, state, priority, attempts,
+            error, added_at)
+        SELECT %(chain)s, 'seed', a.id, 'waiting', 10, 0, '', now() FROM balances_address a
+        WHERE NOT EXISTS (
+            SELECT FROM balances_balance b WHERE b.address_id = a.id AND b.token_id = %(coin)s)
+        ON CONFLICT DO NOTHING
+    """
+    if chain.head_number is None:
+        # Its first block asks for all of them.
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"chain": chain.pk, "coin": native_of(chain).pk})
+
+
 def seed(chain: Chain, addresses: Sequence[Address], nodes: Nodes) -> None:
     """Read what the addresses hold at the tip: the coin, listed tokens, and what others hold.
 

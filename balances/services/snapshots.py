@@ -9,6 +9,7 @@ from typing import Any
 from balances.models import Balance, Block, Chain, Tx
 from balances.services import publishing
 from balances.services.amounts import hash_text
+from balances.services.chain_state import ChainState, states_of
 from live.messages import NORMAL, TOPIC_STATE, Message
 
 
@@ -17,17 +18,13 @@ def of_chain(chain_id: int) -> Iterator[Message]:
     chain = Chain.objects.followed().filter(pk=chain_id).first()
     if chain is None:
         return
-    state = {
-        "state": chain.state,
-        "reason": chain.state_reason,
-        "number": chain.head_number,
-    }
-    number = chain.head_number or 0
-    yield Message(NORMAL, chain.epoch, number, TOPIC_STATE, _json(state), b"{}")
+    (state,) = states_of([chain])
+    number, data = chain.head_number or 0, publishing.state_data(state)
+    yield Message(NORMAL, chain.epoch, number, TOPIC_STATE, _json(data), b"{}")
     block = Block.objects.of(chain).applied().first()
     if block is not None:
         newest = Tx.objects.newest_of(chain).filter(block=block)[: publishing.TOLD_TXS]
-        yield _head(chain, block, list(newest))
+        yield _head(state, block, list(newest))
 
 
 def of_address(raw: bytes) -> Iterator[Message]:
@@ -37,7 +34,8 @@ def of_address(raw: bytes) -> Iterator[Message]:
         yield publishing.cell_message(row)
 
 
-def _head(chain: Chain, block: Block, txs: Sequence[Tx]) -> Message:
+def _head(state: ChainState, block: Block, txs: Sequence[Tx]) -> Message:
+    chain = state.chain
     data = {
         "number": block.number,
         "hash": hash_text(bytes(block.hash)),
@@ -52,7 +50,7 @@ def _head(chain: Chain, block: Block, txs: Sequence[Tx]) -> Message:
     meta = {
         "epoch": chain.epoch,
         "seq": block.number,
-        "state": chain.state,
+        "state": state.name,
         "block_number": block.number,
         "block_hash": data["hash"],
     }

@@ -1,9 +1,9 @@
-"""What keeps the record of a chain honest and small: compare, sweep, snapshot, prune, alarm."""
+"""What keeps the record of a chain honest and small: compare, sweep, prune, alarm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -263,42 +263,7 @@ def counters() -> dict[str, int]:
     return {name.decode(): int(value) for name, value in found.items()}
 
 
-# --- Days, and what is thrown away --------------------------------------------------------------
-
-
-def yesterday(now: datetime) -> date:
-    return now.astimezone(UTC).date() - timedelta(days=1)
-
-
-DAY = """
-INSERT INTO balances_dailybalance (address_id, token_id, day, value)
-SELECT DISTINCT ON (cell.address_id, cell.token_id)
-       cell.address_id, cell.token_id, %(day)s, point.value
-FROM balances_coverage cell
-JOIN balances_token token ON token.id = cell.token_id AND token.chain_id = %(chain)s
-CROSS JOIN LATERAL (
-    SELECT p.value FROM balances_balancepoint p
-    WHERE p.chain_id = %(chain)s AND p.address_id = cell.address_id AND p.token_id = cell.token_id
-      AND p.block_number BETWEEN cell.from_block AND %(block)s
-    ORDER BY p.block_number DESC LIMIT 1
-) point
-WHERE cell.from_block <= %(block)s AND (cell.to_block IS NULL OR cell.to_block >= %(block)s)
-ON CONFLICT DO NOTHING
-"""
-
-
-def keep_day(day: date) -> int:
-    """What every cell that was followed held at the end of ``day`` (UTC). Safe to repeat."""
-    end = datetime.combine(day + timedelta(days=1), time(), UTC)
-    kept = 0
-    for chain in Chain.objects.followed():
-        last = Block.objects.filter(chain=chain, ts__lt=end).order_by("-ts", "-number").first()
-        if last is None:
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute(DAY, {"day": day, "chain": chain.pk, "block": last.number})
-            kept += cursor.rowcount
-    return kept
+# --- What is thrown away ------------------------------------------------------------------------
 
 
 def prune(now: datetime) -> int:

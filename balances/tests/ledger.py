@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from balances.constants import NATIVE, ZERO_ADDRESS
+from balances.constants import NATIVE, ZERO_ADDRESS, alive_key
 from balances.models import (
     Address,
     Balance,
@@ -22,6 +22,7 @@ from balances.models import (
     Transfer,
     Tx,
 )
+from foundation import valkey
 
 LOCAL = 31337
 # Block 0 of every chain that is made here; each later block is as many steps after it.
@@ -56,7 +57,8 @@ def at(number: int) -> datetime:
 
 
 def make_chain(id: int = LOCAL, *, head: int | None = None, **given: Any) -> Chain:
-    """A chain with its native coin. With ``head``: blocks 0 to ``head``, followed without a gap."""
+    """A chain with its native coin. With ``head``: blocks 0 to ``head``, followed without a gap and
+    still."""
     facts: dict[str, Any] = {"name": f"Chain {id}", "state": Chain.State.OK, "reorg_depth": 64}
     chain = Chain.objects.create(id=id, **facts | given)
     facts = {"symbol": chain.native_symbol, "name": chain.native_symbol, "status": "listed"}
@@ -64,6 +66,7 @@ def make_chain(id: int = LOCAL, *, head: int | None = None, **given: Any) -> Cha
     if head is not None:
         make_blocks(chain, range(head + 1))
         span(chain, 0, head)
+        valkey.client().set(alive_key(chain.pk), 1)
     return chain
 
 

@@ -41,7 +41,12 @@ def values(response):
 
 def test_a_chain_says_its_head_and_its_age(client, chain):
     (row,) = get(client, "chains").json()["chains"]
-    assert (row["id"], row["symbol"], row["state"], row["head_number"]) == (31337, "ETH", "ok", 10)
+    assert (row["id"], row["symbol"], row["state"], row["head_number"]) == (
+        31337,
+        "ETH",
+        "live",
+        10,
+    )
     assert row["head_age_seconds"] > 0
 
 

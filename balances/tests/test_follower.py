@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from balances.models import Block, Chain, RpcEndpoint
-from balances.services import blocks
-from balances.services.catching_up import Halted
+from balances.constants import alive_key
+from balances.models import (
+    BackfillJob,
+    Balance,
+    BalancePoint,
+    Block,
+    Chain,
+    Coverage,
+    RpcEndpoint,
+)
+from balances.services import backfill, blocks, chain_state, publishing, seeding, snapshots
+from balances.services.catching_up import CatchUp, Halted
 from balances.services.follower import Follower, Pace
 from balances.sources import sync_chains
-from balances.tests.following import Town, configured, eventually, orphans, written
+from balances.tests.following import (
+    Town,
+    configured,
+    eventually,
+    orphans,
+    written,
+    wrong_balances,
+    wrong_history,
+)
 from foundation import valkey
 from foundation.tests.fake_node import FakeNode, passing_to, saying
 from live.messages import ALIVE, decode
@@ -170,6 +190,82 @@ def test_a_block_that_the_database_refuses_waits_under_an_alarm_and_is_not_skipp
         eventually(lambda: state() == "ok" and at_head(town), "taken")
         assert not raised
     assert orphans(town) == []
+
+
+def test_what_is_in_doubt_is_read_again_a_question_at_a_time_without_a_pause(
+    anvil, town, monkeypatch
+):
+    monkeypatch.setattr(seeding, "PER_PASS", 2)
+    looks = []
+    advance = CatchUp.advance
+
+    def look(self, announced=None):
+        looks.append(Balance.objects.filter(stale=True).count())
+        return advance(self, announced)
+
+    sync_chains(configured(anvil))
+    seeding.watch_addresses(town.people)
+    with following(configured(anvil), Pace(poll=600, patience=5)):
+        eventually(lambda: at_head(town), "first")
+        backfill.run_due(10, kinds=["seed"])
+        known = Balance.objects.count()
+        assert known > 4
+        monkeypatch.setattr(CatchUp, "advance", look)
+        Balance.objects.update(stale=True)
+        eventually(lambda: town.pay(1) or looks, "announced")
+        eventually(lambda: not Balance.objects.filter(stale=True).exists(), "read again")
+        # Nobody announced each question, and the head was looked at before each.
+        assert len(looks) >= known // 2 - 2
+        eventually(lambda: at_head(town), "followed meanwhile")
+
+
+def test_a_chain_that_is_switched_off_and_on_reads_who_came_meanwhile_and_claims_no_more(
+    anvil, town
+):
+    newcomer = town.people[0]
+    with following(configured(anvil)) as raised:
+        eventually(lambda: state() == "ok" and at_head(town))
+        Chain.objects.update(enabled=False)
+        before = town.head()[0]
+        seeding.watch_addresses([newcomer])
+        eventually(lambda: town.pay(1) or town.head()[0] > before + 2)
+        assert not BackfillJob.objects.filter(kind="seed").exists()
+        Chain.objects.update(enabled=True)
+        eventually(lambda: BackfillJob.objects.filter(kind="seed").exists(), "asked for")
+        on = town.head()[0]
+        eventually(lambda: at_head(town), "caught up")
+        backfill.run_due(10, kinds=["seed"])
+        town.pay(2)
+        eventually(lambda: at_head(town), "followed")
+        assert not raised
+    coin = Coverage.objects.filter(address__raw=newcomer, token__contract=b"")
+    # What it held while nobody followed it is told only where a block itself moved it.
+    for begin in coin.values_list("from_block", flat=True):
+        assert begin >= on or BalancePoint.objects.filter(block_number=begin).exists()
+    assert wrong_history(town, 50) == []
+    assert wrong_balances(town) == []
+
+
+def test_that_no_block_comes_is_told_as_pages_and_the_api_tell_it(anvil, town, monkeypatch, client):
+    monkeypatch.setattr(chain_state, "LEAST_PATIENCE", timedelta(seconds=0.5))
+    told = []
+
+    def tell(chain):
+        told.append(chain_state.state_of(chain, timezone.now()))
+
+    monkeypatch.setattr(publishing, "publish_state", tell)
+    with following(configured(anvil, block_time_ms=100), Pace(poll=600, patience=5)):
+        eventually(lambda: told and told[-1].name == "live", "live")
+        eventually(lambda: told[-1].reason == "no_new_block", "late")
+        # The first sign of life takes a second.
+        eventually(lambda: valkey.client().exists(alive_key(1)), "heard")
+        page = client.get("/chain/").content.decode()
+        (row,) = client.get("/api/v1/chains").json()["chains"]
+        (said, _) = snapshots.of_chain(1)
+        assert 'data-state="stale"' in page
+        assert (row["state"], row["reason"]) == ("stale", "no_new_block")
+        assert json.loads(said.data)["reason"] == "no_new_block"
+        eventually(lambda: town.pay(1) or told[-1].name == "live", "live again")
 
 
 def test_a_chain_made_anew_under_the_same_id_halts_the_follower(anvil, town):

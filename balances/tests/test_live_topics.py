@@ -197,7 +197,7 @@ def state_shown(board):
 
 def test_a_chain_that_was_well_is_not_so_any_more_once_nobody_is_heard():
     board, now = board_of(ledger.make_chain(head=5))
-    assert state_shown(board) == "ok"
+    assert state_shown(board) == "live"
     now[0] += 5.1
     assert board.check_silence()
     assert state_shown(board) == "stale"
@@ -217,7 +217,7 @@ def test_a_follower_that_lost_its_node_says_so_though_no_block_came(monkeypatch)
     assert state_shown(board) == "down"
     chain.state, chain.state_reason = Chain.State.OK, ""
     publishing.publish_state(chain)
-    assert state_shown(board) == "ok"
+    assert state_shown(board) == "live"
 
 
 def test_reading_the_first_values_costs_two_queries_or_three(django_assert_max_num_queries):

@@ -265,6 +265,38 @@ def test_a_node_further_behind_than_a_reorg_may_reach_is_not_believed_however_lo
     assert not ReorgEvent.objects.exists()
 
 
+def test_a_node_far_behind_at_a_block_that_we_never_had_halts_nobody(
+    simulated, catch_up, monkeypatch
+):
+    monkeypatch.setattr("balances.services.catching_up.DEEP_GAP", 5)
+    simulated.mine(DEPTH + 10)
+    settle(catch_up)
+    line = list(simulated.line)
+    assert not Block.objects.filter(number=4).exists()
+    simulated.line = line[:5]
+    for _ in range(3):
+        with pytest.raises(HeadMoved, match="behind"):
+            catch_up.advance()
+    simulated.line = line
+    simulated.mine(1)
+    settle(catch_up)
+    assert Chain.objects.get().head_number == simulated.head.number
+    assert not ReorgEvent.objects.exists()
+
+
+def test_a_node_that_does_not_say_what_it_has_below_its_head_proves_no_other_branch(
+    simulated, catch_up, monkeypatch
+):
+    simulated.mine(DEPTH + 5)
+    settle(catch_up)
+    line = list(simulated.line)
+    simulated.reorganise(2)
+    monkeypatch.setattr("foundation.evm.blocks.fetch_header", lambda nodes, number: None)
+    with pytest.raises(HeadMoved, match="does not say"):
+        catch_up.advance()
+    assert Chain.objects.get().head_number == line[-1].number
+
+
 def test_a_head_that_went_back_for_a_moment_is_not_believed(simulated, catch_up):
     simulated.mine(3)
     settle(catch_up)

@@ -3,7 +3,7 @@ here; the follower's tests use real ones."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -16,7 +16,6 @@ from balances.models import (
     Balance,
     Block,
     Chain,
-    DailyBalance,
     RpcEndpoint,
     Token,
     Transfer,
@@ -242,21 +241,6 @@ def test_probing_keeps_what_an_endpoint_can_do(anvil):
     assert (good.archive_from, good.batch_max, good.failures) == (0, 100, 0)
     assert good.last_ok_at is not None
     assert (down.last_error_class, unset.last_error_class) == ("unavailable", "unconfigured")
-
-
-# --- Days -------------------------------------------------------------------------------------
-
-
-def test_a_day_keeps_what_every_followed_cell_held_at_its_end(address):
-    chain = ledger.make_chain()
-    end = ledger.GENESIS + timedelta(days=1)
-    for number, ts in ((0, ledger.GENESIS), (1, end - timedelta(seconds=1)), (2, end)):
-        ledger.make_blocks(chain, [number], ts=ts)
-    ledger.make_history(address, ledger.native(chain), {0: 5, 1: 7, 2: 9})
-    ledger.make_history(address, ledger.make_token(chain), {2: 1})
-    assert upkeep.keep_day(date(2026, 1, 1)) == 1
-    assert upkeep.keep_day(date(2026, 1, 1)) == 0
-    assert DailyBalance.objects.get().value == 7
 
 
 # --- What is thrown away ------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.exceptions import ValidationError
@@ -24,7 +23,7 @@ from balances.forms import MomentForm
 from balances.models import Address, Chain, Token, TokenPreference
 from balances.services import activity, addresses, changes, history, lookup, watches
 from balances.services.amounts import address_text
-from balances.services.chain_state import state_of
+from balances.services.chain_state import states_of
 from balances.services.holdings import Holding
 from balances.templatetags.chains import called
 from balances.views.doors import signed_in, user_of
@@ -115,7 +114,7 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
         "form": form,
         "chains": chains,
         "chain": chain,
-        "states": [state_of(each, timezone.now()) for each in chains],
+        "states": states_of(chains),
         "show_spam": request.GET.get("spam") == "1",
         "spam_shown": _here(request, spam="1"),
         "spam_hidden": _here(request, spam=None),

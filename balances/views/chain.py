@@ -10,7 +10,6 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
@@ -19,7 +18,7 @@ from balances.models import Chain, Token, Transfer, Tx
 from balances.services import activity, addresses
 from balances.services.activity import Filters
 from balances.services.amounts import address_text
-from balances.services.chain_state import state_of
+from balances.services.chain_state import states_of
 from balances.templatetags.chains import called, hexed, short
 from balances.views.rows import milliseconds
 from foundation.errors import InvalidInput, QuaysideError
@@ -92,7 +91,7 @@ def _page(request: HttpRequest, chain: Chain, chains: list[Chain]) -> HttpRespon
     context = {
         "chains": chains,
         "chain": chain,
-        "state": state_of(chain, timezone.now()),
+        "state": states_of([chain])[0],
         "blocks": activity.newest_blocks(chain, BLOCKS),
         "entries": _entries(page.rows, chain, filters),
         "is_transfers": filters.token is not None,

@@ -6,14 +6,13 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from balances.models import Chain
 from balances.services import activity
-from balances.services.chain_state import state_of
+from balances.services.chain_state import states_of
 from balances.views import portfolio
 from balances.views.doors import user_of
 from balances.views.rows import milliseconds
@@ -37,7 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "snapshot": snapshot,
         "chains": chains,
         "chain": chain,
-        "state": None if chain is None else state_of(chain, timezone.now()),
+        "state": None if chain is None else states_of([chain])[0],
         "blocks": [] if chain is None else activity.newest_blocks(chain, BLOCKS),
         "block_rows": BLOCKS,
         "now_ms": milliseconds(),

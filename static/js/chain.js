@@ -95,7 +95,7 @@ export class ChainPage {
 
   /** The follower says how it fares, and heartbeats whether it is heard of at all. */
   tell({ state, reason, seq }) {
-    if (seq === undefined) this.notice({ well: state === "ok" || state === "live", reason });
+    if (seq === undefined) this.notice({ well: state === "live", reason });
     else this.notice({ heard: state === "live" });
   }
 

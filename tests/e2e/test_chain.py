@@ -12,10 +12,10 @@ from playwright.sync_api import expect
 
 from balances.models import Block, Chain
 from balances.routing import make_chain as topic_of
-from balances.services import snapshots
+from balances.services import publishing, snapshots
 from balances.tests import ledger
 from foundation import valkey
-from live.messages import ALIVE, TOPIC_STATE, Message
+from live.messages import TOPIC_STATE, Message
 from live.publishing import publish
 from tests.e2e.test_quality import LOOKS, SHIFTS, WIDTHS, problems
 
@@ -81,10 +81,9 @@ class Follower:
 
     def _beat(self) -> None:
         while not self.silent.is_set():
-            sign = Message(
-                ALIVE, self.chain.epoch, self.chain.head_number or 0, TOPIC_STATE, b"{}", b"{}"
+            publishing.say_alive(
+                self.chain.pk, epoch=self.chain.epoch, number=self.chain.head_number or 0
             )
-            publish(valkey.client(), self.topic, sign)
             self.silent.wait(1)
 
 
