@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from accounts.models import ApiToken, SecurityEvent, User
-from accounts.services import staff
+from accounts.services import deletion, staff
+from foundation.errors import QuaysideError
 
 if TYPE_CHECKING:
     People = UserAdmin[User]
@@ -22,6 +24,10 @@ else:
     Tokens = admin.ModelAdmin
     Events = admin.ModelAdmin
     PasswordForm = AdminPasswordChangeForm
+
+
+GOES = "Goes: sessions, wallets, ways to sign in, tokens, and what other pages keep of theirs."
+STAYS = "Stays: what they did to the desk, under a number instead of a name."
 
 
 class NewPassword(PasswordForm):
@@ -53,14 +59,43 @@ class PersonAdmin(People):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Whoever may set a superuser's password is one."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        if obj is not None and self._is_above(request, obj):
             return False
         return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        # One's own account is closed on its page, which also ends the session that asks.
+        if obj is not None and (obj == request.user or self._is_above(request, obj)):
             return False
         return super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Accounts are closed one by one: each may be refused for a reason of its own."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except QuaysideError as refused:
+            messages.error(request, refused.message)
+            return redirect("admin:accounts_user_change", object_id)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """What closing takes along; whoever may close an account may close all of it."""
+        return [[str(user), [GOES, STAYS]] for user in objs], {}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        deletion.close(obj)
+
+    @staticmethod
+    def _is_above(request: HttpRequest, obj: User) -> bool:
+        return obj.is_superuser and not request.user.is_superuser
 
 
 @admin.register(ApiToken)

@@ -6,14 +6,17 @@ import json
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
 from django.contrib.auth.models import Group
 from django.test import Client
 
 from accounts.constants import EventKind
 from accounts.ethereum.tasks import purge_expired
 from accounts.models import SecurityEvent, User
-from accounts.tests.people import make_user, sign_in
+from accounts.signals import user_closing
+from accounts.tests.people import make_user, make_wallet, sign_in
 from foundation import valkey
+from foundation.errors import Conflict
 from live import control
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,6 +85,53 @@ def test_new_roles_are_told(root, ann):
     change(root, ann, groups=[group.pk])
     event = SecurityEvent.objects.filter(user=ann).latest("id")
     assert (event.kind, event.detail) == (EventKind.ROLES_CHANGED, "operator, by an administrator")
+
+
+def delete(root, user):
+    return root.post(f"/admin/accounts/user/{user.pk}/delete/", {"post": "yes"})
+
+
+def test_an_administrator_closes_an_account_as_its_owner_would(root, ann):
+    client = sign_in(ann)
+    make_wallet(ann)
+    page = root.get(f"/admin/accounts/user/{ann.pk}/delete/")
+    assert "under a number instead of a name" in page.content.decode()
+    number = ann.pk
+    assert delete(root, ann).status_code == 302
+    assert not User.objects.filter(pk=number).exists()
+    assert not SecurityEvent.objects.filter(user=number).exists()
+    assert client.get("/account/").status_code == 302
+    # That it was done stands in the log, and no name beside it.
+    entry = LogEntry.objects.get(object_id=str(number), action_flag=DELETION)
+    assert entry.object_repr == f"deleted-{number}"
+
+
+def test_whoever_stands_in_an_audit_trail_is_closed_by_an_administrator_too(root, ann):
+    LogEntry.objects.create(user=ann, action_flag=ADDITION, object_repr="a pair")
+    assert delete(root, ann).status_code == 302
+    ann.refresh_from_db()
+    assert (ann.username, ann.email, ann.is_active) == (f"deleted-{ann.pk}", "", False)
+
+
+def test_what_forbids_closing_is_told_to_the_administrator_and_nothing_is_lost(root, ann):
+    def refuse(**kwargs):
+        raise Conflict("They are the only owner of Acme.")
+
+    user_closing.connect(refuse)
+    try:
+        answer = root.post(f"/admin/accounts/user/{ann.pk}/delete/", {"post": "yes"}, follow=True)
+    finally:
+        user_closing.disconnect(refuse)
+    assert "the only owner of Acme" in answer.content.decode()
+    assert User.objects.filter(pk=ann.pk, is_active=True).exists()
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+
+
+def test_administrators_neither_close_themselves_nor_several_at_once(root, ann):
+    assert delete(root, User.objects.get(username="root")).status_code == 403
+    several = {"action": "delete_selected", "_selected_action": [ann.pk], "post": "yes"}
+    root.post("/admin/accounts/user/", several)
+    assert User.objects.filter(pk=ann.pk).exists()
 
 
 def test_what_is_known_of_expired_sessions_is_forgotten(ann):
