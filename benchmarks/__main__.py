@@ -157,7 +157,8 @@ def read_past(run: Run) -> None:
 
 def take_events(run: Run) -> None:
     sizes = (10_000,) if run.options.quick else ingest.SIZES
-    rows = ingest.measure(run.database, seconds=run.seconds, sizes=sizes)
+    with postgres(core=None) as database:
+        rows = ingest.measure(database, seconds=run.seconds, sizes=sizes)
     ingest.ingest_table(rows)
     run.keep("Events", rows)
     run.found.verdicts += ingest.verdicts(rows)

@@ -19,7 +19,7 @@ from demo import servers
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres(core: int | None = CLIENT_CORE) -> Iterator[str]:
     """Its address. Durable as in production: an edit waits for its commit. Raises ``CannotRun``."""
     home, port, password = Path(tempfile.mkdtemp(prefix="quayside-bench-")), free_port(), _secret()
     home.chmod(0o711)
@@ -28,7 +28,7 @@ def postgres() -> Iterator[str]:
     command = servers.postgres_command(data, port=port)
     owner: dict[str, Any] = servers.run_as(servers.system_user())
     try:
-        with Child(command, core=CLIENT_CORE, cwd=data, name="postgres", **owner) as child:
+        with Child(command, core=core, cwd=data, name="postgres", **owner) as child:
             wait_for_port(child, port)
             url = f"postgresql://{servers.POSTGRES_USER}:{password}@127.0.0.1:{port}/postgres"
             manage(url, "migrate", "--verbosity", "0")

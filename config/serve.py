@@ -26,7 +26,10 @@ from config.websocket_protocol import RawFrames
 USER_TIMEOUT_MS = 10_000
 # Bytes that wait in the kernel rather than being replaced by newer values.
 UNSENT_BYTES = 16 * 1024
+# The most that Linux keeps waiting at one listening socket by default; the next to connect waits a
+# second until its kernel tries again. A crowd of 10,000 that comes at once finds room at four.
 BACKLOG = 4096
+LISTENERS = 4
 # Larger websocket frames close the socket without a word; ``live`` judges and explains the others.
 MAX_CLIENT_FRAME = 64 * 1024
 GRACE_SECONDS = 5
@@ -34,12 +37,24 @@ GRACE_SECONDS = 5
 logger = structlog.get_logger(__name__)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ``OSError`` when the address cannot be had."""
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets of one address; one for port 0, which is any free one.
+
+    Raises ``OSError`` when the address cannot be had.
+    """
+    if sys.platform != "linux" or not port:
+        return [_listener(host, port)]
+    # Sockets that share an address refuse nobody else of this user: one that does asks first.
+    _listener(host, port).close()
+    return [_listener(host, port, shared=True) for _ in range(LISTENERS)]
+
+
+def _listener(host: str, port: int, *, shared: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sys.platform == "linux":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     try:
@@ -89,7 +104,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     try:
-        listener = listen(host, port)
+        listeners = listen(host, port)
     except (OSError, OverflowError) as error:
         in_use = getattr(error, "errno", None) == errno.EADDRINUSE
         reason = "is in use" if in_use else f"cannot be had: {error}"
@@ -98,9 +113,9 @@ def main() -> int:
     config = server_config(processes=processes)
     logger.info("serving", host=host, port=port, processes=processes, demo=settings.DEMO)
     if processes > 1:
-        Multiprocess(config, sockets=[listener]).run()
+        Multiprocess(config, sockets=listeners).run()
     else:
-        Server(config).run(sockets=[listener])
+        Server(config).run(sockets=listeners)
     return 0
 
 

@@ -116,7 +116,7 @@ class Running:
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
         self.hub = hub.Hub([topic])
-        self.listener = listen("127.0.0.1", 0)
+        (self.listener,) = listen("127.0.0.1", 0)
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.server = Server(server_config())
         self.thread = threading.Thread(target=self.server.run, args=[[self.listener]], daemon=True)

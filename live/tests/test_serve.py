@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import httpx
 import pytest
 from prometheus_client import generate_latest
 
-from config.serve import BACKLOG, listen
+from config.serve import BACKLOG, LISTENERS, listen
+from demo.servers import free_port
 from live.tests.conftest import DEADLINE, eventually, say
 
 
@@ -30,8 +32,11 @@ def test_a_shutdown_tells_websockets_to_come_back_and_ends_streams(running):
 
 
 def test_a_port_in_use_is_named_in_one_line():
-    with listen("127.0.0.1", 0) as taken:
-        port = str(taken.getsockname()[1])
+    port = str(free_port())
+    with ExitStack() as stack:
+        # As many share it as one process has; another process is refused all the same.
+        taken = [stack.enter_context(one) for one in listen("127.0.0.1", int(port))]
+        assert len(taken) == LISTENERS
         second = subprocess.run(
             [sys.executable, "-m", "config.serve"],
             env={**os.environ, "PORT": port, "HOST": "127.0.0.1"},
@@ -56,7 +61,7 @@ def test_a_port_that_is_no_number_is_refused():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these options exist on Linux only")
 def test_accepted_sockets_inherit_the_limits_of_the_listener():
-    with listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", 0)[0] as listener:
         listener.setblocking(True)
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             timeout = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)

@@ -134,26 +134,26 @@ class _Judging:
             org, user = self._org(item.get("org")), _number("user", item.get("user"))
             self.batch.add_action(event_id, ts, org, user, _action_name(item.get("name", "")))
         elif isinstance(kind, str) and kind in KINDS:
-            self.batch.add_mail(event_id, ts, KINDS[kind], self._domain(item.get("domain")))
+            given = item.get("domain")
+            domain = self.spelled.get(given) if isinstance(given, str) else None
+            self.batch.add_mail(event_id, ts, KINDS[kind], domain or self._domain(given))
         else:
             raise Fault("kind", f"Use {ACTION}, {' or '.join(KINDS)}.")
 
     def _time(self, given: object) -> str:
-        if not isinstance(given, str) or not ANY_MOMENT.fullmatch(given):
+        # What PostgreSQL reads exactly as we do goes through as it came.
+        as_it_came = isinstance(given, str) and UTC_MOMENT.fullmatch(given) is not None
+        if not isinstance(given, str) or not (as_it_came or ANY_MOMENT.fullmatch(given)):
             raise Fault("ts", "Give a date and time with its offset, as in 2026-01-31T12:00:00Z.")
         try:
             ts = datetime.fromisoformat(given)
             reason = self.window.fault(ts)
-            if reason:
-                raise Fault("ts", reason)
-            # What PostgreSQL reads exactly as we do goes through as it came.
-            return given if UTC_MOMENT.fullmatch(given) else ts.astimezone(UTC).isoformat()
-        except OverflowError as problem:
+            written = given if as_it_came else ts.astimezone(UTC).isoformat()
+        except (OverflowError, ValueError) as problem:
             raise Fault("ts", "There is no such moment.") from problem
-        except Fault:
-            raise
-        except ValueError as problem:
-            raise Fault("ts", "There is no such moment.") from problem
+        if reason:
+            raise Fault("ts", reason)
+        return written
 
     def _org(self, given: object) -> int:
         org = _number("org", given)
@@ -164,12 +164,10 @@ class _Judging:
     def _domain(self, given: object) -> str:
         if not isinstance(given, str):
             raise Fault("domain", "Give a domain name as text.")
-        known = self.spelled.get(given)
-        if known is None:
-            try:
-                known = self.spelled[given] = normalise(given)
-            except InvalidInput as refused:
-                raise Fault("domain", refused.message) from refused
+        try:
+            known = self.spelled[given] = normalise(given)
+        except InvalidInput as refused:
+            raise Fault("domain", refused.message) from refused
         return known
 
 

@@ -7,7 +7,7 @@ stores the batch the other way. Retries are rare, so most batches are new.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
@@ -19,6 +19,8 @@ from orgs.services.statements import COPY_ACTIONS, COPY_MAIL, STORED_ACTIONS, ST
 # Fewer are stored as quickly by one statement.
 WORTH_COPYING: Final = 200
 DAY: Final = len("2026-01-31")
+BACKSLASH: Final = "\\"
+ESCAPED: Final = "\\\\"
 
 
 def store_new(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
@@ -33,40 +35,49 @@ def store_new(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
 
 
 def _mail(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
-    rows = [
-        (ts[:DAY], event_id.lower(), ts, kind, domain)
-        for event_id, ts, kind, domain in zip(
-            batch.mail_ids, batch.mail_times, batch.mail_kinds, batch.mail_domains, strict=True
+    days = [ts[:DAY] for ts in batch.mail_times]
+    lines = [
+        f"{day}\t{event_id.lower()}\t{ts}\t{kind:d}\t{domain}\n"
+        for day, event_id, ts, kind, domain in zip(
+            days,
+            batch.mail_ids,
+            batch.mail_times,
+            batch.mail_kinds,
+            batch.mail_domains,
+            strict=True,
         )
     ]
-    # As the statements sort: whoever writes the same events waits, and nobody deadlocks.
-    rows.sort()
-    lines = (f"{day}\t{key}\t{ts}\t{kind:d}\t{domain}\n" for day, key, ts, kind, domain in rows)
     _copy(cursor, COPY_MAIL, lines)
-    delivered = Counter(row[4] for row in rows if row[3] == MailKind.DELIVERED)
-    bounced = Counter(row[4] for row in rows if row[3] == MailKind.BOUNCED)
-    names = sorted(delivered.keys() | bounced.keys())
-    sums = [_array([counts[name] for name in names]) for counts in (delivered, bounced)]
-    days = Counter(row[0] for row in rows)
-    totals = [_array(list(column)) for column in (days.keys(), days.values())]
-    cursor.execute(STORED_MAIL, [_array(names), *sums, *totals])
+    events = Counter(batch.mail_domains)
+    bounced = Counter(
+        domain
+        for domain, kind in zip(batch.mail_domains, batch.mail_kinds, strict=True)
+        if kind == MailKind.BOUNCED
+    )
+    names = sorted(events)
+    sums = [[events[name] - bounced[name] for name in names], [bounced[name] for name in names]]
+    of_days = Counter(days)
+    totals = [list(of_days.keys()), list(of_days.values())]
+    cursor.execute(STORED_MAIL, [_array(column) for column in (names, *sums, *totals)])
 
 
 def _actions(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
     days = [ts[:DAY] for ts in batch.action_times]
-    ids = (event_id.lower() for event_id in batch.action_ids)
+    ids, names = batch.action_ids, batch.action_names
     times, orgs, users = batch.action_times, batch.action_orgs, batch.action_users
     # Names are printable, so this is all that COPY would read as something else.
-    names = (name.replace("\\", "\\\\") for name in batch.action_names)
-    rows = sorted(zip(days, ids, times, orgs, users, names, strict=True))
-    lines = (
-        f"{day}\t{key}\t{ts}\t{org}\t{user}\t{name}\n" for day, key, ts, org, user, name in rows
-    )
+    lines = [
+        f"{day}\t{key.lower()}\t{ts}\t{org}\t{user}\t{name.replace(BACKSLASH, ESCAPED)}\n"
+        for day, key, ts, org, user, name in zip(days, ids, times, orgs, users, names, strict=True)
+    ]
     _copy(cursor, COPY_ACTIONS, lines)
     cursor.execute(STORED_ACTIONS, [_array(column) for column in (days, orgs, users, times)])
 
 
-def _copy(cursor: psycopg.Cursor[Any], statement: str, lines: Iterable[str]) -> None:
+def _copy(cursor: psycopg.Cursor[Any], statement: str, lines: list[str]) -> None:
+    # By day and id, which begin each line and are as long in all of them, as the statements sort:
+    # whoever writes the same events waits, and nobody deadlocks.
+    lines.sort()
     with cursor.copy(statement) as copy:
         copy.write("".join(lines))
 
