@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import setup_logging, worker_init
+from celery.signals import beat_init, setup_logging, worker_init
 from django.dispatch import receiver
 from django_structlog.celery.signals import bind_extra_task_metadata
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -23,6 +23,13 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 def count_tasks(**kwargs: object) -> None:
     """Not where tasks are only queued: settings must be read before Valkey is known."""
     from config import task_metrics  # noqa: F401
+
+
+@beat_init.connect(weak=False)
+def make_up_for_what_was_missed(**kwargs: object) -> None:
+    from config import timetable
+
+    timetable.make_up()
 
 
 @receiver(bind_extra_task_metadata)

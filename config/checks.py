@@ -60,7 +60,7 @@ def _secret_key() -> Iterator[CheckMessage]:
 
 def _database() -> Iterator[CheckMessage]:
     engine = settings.DATABASES["default"]["ENGINE"]
-    if engine != "django.db.backends.postgresql":
+    if engine != "foundation.postgresql":
         yield Error(
             f"DATABASE_URL asks for {engine}; only PostgreSQL has what the desk is built on.",
             hint="Use postgresql://user:password@host:5432/name.",

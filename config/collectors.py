@@ -6,11 +6,11 @@ read is left out, and its gaps are seen; a part that is down never fails the pag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Count, Max, Min
 from django.utils import timezone
 from prometheus_client.core import (
@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint
 from balances.services import upkeep
-from config import task_metrics
+from config import health, task_metrics, timetable
 from foundation import tallies, valkey
 from foundation.models import OutgoingMail
 from orgs.services import board as orgs_board
@@ -51,6 +51,9 @@ class FeedCollector(Collector):
     """What the leading feed leaves in Valkey. ``epoch`` tells of new leaders."""
 
     def collect(self) -> Iterable[Metric]:
+        if not health.answers("valkey"):
+            yield _gauge("quayside_feed_live", "Whether the exchange is live", 0)
+            return
         found = board.read([])
         yield _gauge("quayside_feed_live", "Whether the exchange is live", int(found.state == LIVE))
         age = None if found.age_ms is None else found.age_ms / 1000
@@ -86,11 +89,17 @@ def _figures() -> dict[str, float]:
 
 
 class TaskCollector(Collector):
-    """Tasks, and what followers of chains count: what is added up in Valkey."""
+    """What is added up in Valkey: of tasks, of followers of chains, of the list of coins."""
 
     def collect(self) -> Iterable[Metric]:
+        if not health.answers("valkey"):
+            return
         found = tallies.read()
         yield from task_metrics.families(found)
+        due = _labelled("quayside_task_period_seconds", "Between two turns of a task", ["task"])
+        for name, period in timetable.periods().items():
+            due.add_metric([name], period.total_seconds())
+        yield due
         yield tallies.histogram(
             found, "chain_apply", "quayside_chain_apply_seconds", "Time to apply a block", ["chain"]
         )
@@ -99,6 +108,14 @@ class TaskCollector(Collector):
             "Balances that differed from the chain's",
             value=upkeep.counters().get(upkeep.MISMATCHES, 0),
         )
+        text = "Merges that were too short to be served"
+        yield CounterMetricFamily("quayside_coin_lists_withheld", text, value=_withheld())
+        calls = CounterMetricFamily(
+            "quayside_webhook_calls", "Calls that ended", labels=["outcome"]
+        )
+        for outcome, number in _calls().items():
+            calls.add_metric([outcome], number)
+        yield calls
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -108,23 +125,22 @@ class DatabaseCollector(Collector):
     """What stands in tables: chains, sources of coins, boards, calls of webhooks, mail."""
 
     def collect(self) -> Iterable[Metric]:
-        yield from _read("chains", _chains)
-        yield from _read("jobs", _jobs)
-        yield from _read("coin sources", _coins)
-        yield from _read("boards", _boards)
-        yield from _read("webhooks", _webhooks)
-        yield from _read("mail", _mail)
+        if not health.answers("database"):
+            return
+        found: list[Metric] = []
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                # Prometheus waits ten seconds for the whole page.
+                cursor.execute("SET LOCAL statement_timeout = '1s'")
+                for part in (_chains, _jobs, _coins, _boards, _webhooks, _mail):
+                    found += part()
+        except DatabaseError as problem:
+            # Whatever made one fail would keep the others waiting as well.
+            logger.warning("figures not read", error=str(problem))
+        yield from found
 
     def describe(self) -> Iterable[Metric]:
         # Registering must need neither database nor Valkey.
-        return []
-
-
-def _read(what: str, part: Callable[[], Iterator[Metric]]) -> list[Metric]:
-    try:
-        return list(part())
-    except DatabaseError as problem:
-        logger.warning("figures not read", of=what, error=str(problem))
         return []
 
 
@@ -186,8 +202,6 @@ def _coins() -> Iterator[Metric]:
         if source.credits_left is not None:
             left.add_metric(named, source.credits_left)
     yield from (good, age, failures, left)
-    text = "Merges that were too short to be served"
-    yield CounterMetricFamily("quayside_coin_lists_withheld", text, value=_withheld())
 
 
 def _boards() -> Iterator[Metric]:
@@ -214,10 +228,6 @@ def _webhooks() -> Iterator[Metric]:
     count, oldest = coins_health.waiting_calls(timezone.now())
     yield _gauge("quayside_webhook_calls_waiting", "Calls that are still to be made", count)
     yield _gauge("quayside_webhook_oldest_age_seconds", "How long the oldest waits", oldest)
-    calls = CounterMetricFamily("quayside_webhook_calls", "Calls that ended", labels=["outcome"])
-    for outcome, number in _calls().items():
-        calls.add_metric([outcome], number)
-    yield calls
 
 
 def _calls() -> dict[str, int]:

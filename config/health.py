@@ -218,6 +218,11 @@ def report() -> list[Health]:
     return [_result(name, future) for name, future in asked.items()]
 
 
+def answers(name: str) -> bool:
+    """Whether that part is well, told within ``PATIENCE`` seconds however it hangs."""
+    return _result(name, _start(name, CHECKS[name])).ok
+
+
 def _start(name: str, check: Check) -> Future[Health]:
     before = _running.get(name)
     if before is None or before.done():

@@ -123,6 +123,8 @@ if env.str("DATABASE_REPLICA_URL", default=""):
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
     # A reader waits no longer than this for one statement; PgBouncer lets it pass unheeded.
     DATABASES["replica"]["OPTIONS"].setdefault("options", "-c statement_timeout=15s")
+# Milliseconds from which a statement is logged, without its values.
+SLOW_STATEMENT_MS = env.int("SLOW_STATEMENT_MS", default=250)
 DATABASE_ROUTERS = ["foundation.replica.Router"]
 # Seconds: how old an answer of the replica may be, and how long who wrote reads the primary.
 REPLICA_MAX_LAG = env.int("REPLICA_MAX_LAG", default=5)
@@ -138,6 +140,8 @@ _NOTICES_LOSS = {
     "keepalives_count": 3,
 }
 for _facts in DATABASES.values():
+    if _facts["ENGINE"] == "django.db.backends.postgresql":
+        _facts["ENGINE"] = "foundation.postgresql"
     _facts["CONN_HEALTH_CHECKS"] = True
     _facts["OPTIONS"] = {**_NOTICES_LOSS, **_facts.get("OPTIONS", {})}
     # Behind PgBouncer a cursor would be looked for on another connection than it was opened on.
@@ -151,7 +155,9 @@ for _facts in DATABASES.values():
         }
 # Past a proxy that hands connections around (PgBouncer): followers of chains hold a lock by theirs.
 DATABASE_DIRECT = (
-    env.dj_db_url("DATABASE_DIRECT_URL") if env.str("DATABASE_DIRECT_URL", default="") else {}
+    {**env.dj_db_url("DATABASE_DIRECT_URL"), "ENGINE": DATABASES["default"]["ENGINE"]}
+    if env.str("DATABASE_DIRECT_URL", default="")
+    else {}
 )
 
 REDIS_URL = env.str("REDIS_URL")
@@ -398,7 +404,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(
     env.path("BEAT_SCHEDULE", default=BASE_DIR / ".quayside" / "beat")
 )
-# The timetable is code: reviewed, versioned, the same on every machine.
+# The timetable is code: reviewed, versioned, the same on every machine. What comes once an hour or
+# less often stands at a time of the clock (UTC): an interval would begin anew with each beat.
 CELERY_BEAT_SCHEDULE = {
     "store-closed-candles": {
         "task": "rates.store_closed_candles",
@@ -407,7 +414,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "keep-candle-partitions": {
         "task": "rates.keep_candle_partitions",
-        "schedule": timedelta(hours=6),
+        "schedule": crontab(hour="*/6", minute="10"),
         "options": {"expires": 3600},
     },
     "deliver-mail": {
@@ -417,7 +424,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "purge-expired-sign-ins": {
         "task": "accounts.purge_expired",
-        "schedule": timedelta(hours=1),
+        "schedule": crontab(minute="5"),
         "options": {"expires": 1800},
     },
     # Does nothing once there is a list.
@@ -450,17 +457,17 @@ CELERY_BEAT_SCHEDULE = {
     },
     "read-coin-plans": {
         "task": "rates.coins.read_plans",
-        "schedule": timedelta(hours=24),
+        "schedule": crontab(hour="2", minute="10"),
         "options": {"expires": 3600},
     },
     "forget-old-coins": {
         "task": "rates.coins.forget_old",
-        "schedule": timedelta(hours=24),
+        "schedule": crontab(hour="3", minute="10"),
         "options": {"expires": 3600},
     },
     "keep-event-partitions": {
         "task": "orgs.keep_event_partitions",
-        "schedule": timedelta(hours=6),
+        "schedule": crontab(hour="*/6", minute="20"),
         "options": {"expires": 3600},
     },
     "count-own-actions": {
@@ -475,7 +482,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "roll-open-days": {
         "task": "orgs.roll_open_days",
-        "schedule": timedelta(hours=1),
+        "schedule": crontab(minute="15"),
         "options": {"expires": 1800},
     },
     # Looks whether one is due; most turns end there.
@@ -497,12 +504,12 @@ CELERY_BEAT_SCHEDULE = {
     },
     "forget-invitations": {
         "task": "orgs.forget_invitations",
-        "schedule": timedelta(hours=24),
+        "schedule": crontab(hour="3", minute="20"),
         "options": {"expires": 3600},
     },
     "sync-pair-metadata": {
         "task": "rates.sync_pair_metadata",
-        "schedule": timedelta(hours=24),
+        "schedule": crontab(hour="4", minute="10"),
         "options": {"expires": 3600},
     },
     "probe-endpoints": {
@@ -512,7 +519,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "probe-endpoints-in-full": {
         "task": "balances.probe_endpoints",
-        "schedule": timedelta(hours=1),
+        "schedule": crontab(minute="25"),
         "kwargs": {"full": True},
         "options": {"expires": 600},
     },
@@ -543,12 +550,12 @@ CELERY_BEAT_SCHEDULE = {
     },
     "reconcile-balances": {
         "task": "balances.reconcile_sample",
-        "schedule": timedelta(hours=1),
+        "schedule": crontab(minute="35"),
         "options": {"expires": 1800},
     },
     "prune-chains": {
         "task": "balances.prune",
-        "schedule": timedelta(hours=24),
+        "schedule": crontab(hour="3", minute="40"),
         "options": {"expires": 3600},
     },
 }

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 # Seconds. The feed writes its file each second, beat every three minutes.
@@ -90,7 +91,9 @@ def _age(process: int) -> float:
 
 if __name__ == "__main__":
     kind, *words = [word for word in sys.argv[1:] if word != "--end"]
-    fine = {"web": web, "worker": worker, "feed": feed, "beat": beat}[kind](*words)
+    checks: dict[str, Callable[..., bool]]
+    checks = {"web": web, "worker": worker, "feed": feed, "beat": beat}
+    fine = checks[kind](*words)
     if "--end" in sys.argv:
         end_if_stuck(fine, Path(tempfile.gettempdir()) / f"unhealthy-{kind}", main_process())
     sys.exit(0 if fine else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint
-from config import collectors, metrics, task_metrics
+from config import collectors, health, metrics, task_metrics
 from foundation import lane_metrics, tallies, valkey
 from foundation.models import OutgoingMail
 from foundation.tasks import deliver_mail
@@ -188,6 +189,45 @@ def test_without_the_database_the_page_still_tells_of_the_feed(monkeypatch):
     for name in ("_chains", "_jobs", "_coins", "_boards", "_mail"):
         monkeypatch.setattr(collectors, name, lost)
     assert samples()["quayside_feed_live",] == 1
+
+
+def test_a_database_that_hangs_keeps_nothing_else_from_the_page(monkeypatch, chain):
+    released = threading.Event()
+
+    def hangs():
+        released.wait(30)
+        return health.Health("database", False, "late")
+
+    publish(message())
+    monkeypatch.setitem(health.CHECKS, "database", hangs)
+    try:
+        found = samples()
+    finally:
+        released.set()
+    assert found["quayside_feed_live",] == 1
+    assert not [key for key in found if key[0].startswith("quayside_chain_ok")]
+
+
+def test_the_first_part_that_the_database_fails_is_the_last_that_it_is_asked(monkeypatch, chain):
+    asked = []
+
+    def lost():
+        asked.append("jobs")
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(collectors, "_jobs", lost)
+    monkeypatch.setattr(collectors, "_coins", lambda: asked.append("coins"))
+    found = samples()
+    assert asked == ["jobs"]
+    assert found["quayside_chain_ok", ("chain", "31337")] == 1
+
+
+def test_every_task_of_the_timetable_tells_how_often_it_is_due(settings):
+    found = samples()
+    assert found["quayside_task_period_seconds", ("task", "balances.prune")] == 86_400
+    assert found["quayside_task_period_seconds", ("task", "foundation.deliver_mail")] == 15
+    told = {key[1][1] for key in found if key[0] == "quayside_task_period_seconds"}
+    assert told == {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
 
 def test_work_goes_on_while_nothing_can_be_counted(monkeypatch):
