@@ -96,14 +96,14 @@ def _running(chain_id: int) -> Iterator[Anvil]:
     with subprocess.Popen(command) as process:
         chain = Anvil(port, chain_id)
         try:
-            _wait_for(chain, process)
+            wait_for(chain, process)
             yield chain
         finally:
             chain.close()
             process.terminate()
 
 
-def _wait_for(chain: Anvil, process: subprocess.Popen[bytes]) -> None:
+def wait_for(chain: Anvil, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + DEADLINE
     while True:
         try:
