@@ -53,7 +53,7 @@ def test_what_has_not_succeeded_since_it_was_due_is_overdue(settings):
     now = datetime.now(tz=UTC).timestamp()
     assert timetable.overdue(settings.CELERY_BEAT_SCHEDULE, done(settings, now)) == []
     found = timetable.overdue(settings.CELERY_BEAT_SCHEDULE, done(settings, LONG_AGO))
-    assert {"prune-chains", "keep-candle-partitions", "keep-daily-balances"} <= set(found)
+    assert {"prune-chains", "keep-candle-partitions", "purge-expired-sign-ins"} <= set(found)
     assert found == timetable.overdue(settings.CELERY_BEAT_SCHEDULE, {})
     # The one comes every few seconds, the other notes how a day began.
     assert not {"deliver-mail", "note-mail-days"} & set(found)
