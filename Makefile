@@ -1,6 +1,6 @@
 # One command each. Only Python 3.11 or newer is needed beforehand; the rest comes from the files here.
 .DEFAULT_GOAL := help
-.PHONY: chaos help up test bench fuzz audit lint format reset requirements contracts browser pgbouncer promtool test-scaled test-long
+.PHONY: chaos help up test bench fuzz audit lint format reset requirements contracts browser pgbouncer promtool prometheus trace dashboard alert pictures test-scaled test-long
 
 # The first of these that is new enough; PYTHON= names another one.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
@@ -38,6 +38,18 @@ test-scaled: $(INSTALLED)  ## Run every test through PgBouncer and with a stream
 
 chaos: $(INSTALLED)  ## Kill, freeze, cut and fill everything under load; print one table. ARGS= are options
 	@python -m tests.chaos $(ARGS)
+
+trace: $(INSTALLED)  ## Show one click as a trace: browser, web process, queue, worker, rows (needs Chromium: make browser)
+	@python -m demo.shows.trace
+
+dashboard: $(INSTALLED)  ## Draw a page of Grafana's from a desk with visitors (needs make prometheus). PAGE=web, SECONDS=60
+	@python -m demo.shows.dashboard --page $(or $(PAGE),web) --seconds $(or $(SECONDS),60) $(ARGS)
+
+alert: $(INSTALLED)  ## Freeze the exchange until an alert fires, thaw it until it is resolved (needs make prometheus)
+	@python -m demo.shows.alert
+
+pictures: $(INSTALLED)  ## Take the screenshots of docs/pictures anew
+	@python -m demo.shows.pictures
 
 bench: $(INSTALLED)  ## Measure; print medians, percentiles and ratios
 	@python -m benchmarks $(ARGS)
@@ -83,10 +95,17 @@ browser:  ## Install the Chromium that browser tests drive (Debian or Ubuntu, as
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
 
 promtool: $(INSTALLED)  ## Fetch promtool, with which tests read alert rules (Debian or Ubuntu, as root)
-	@apt-get update -qq
-	@cd .venv && rm -f prometheus_*.deb && apt-get download -qq prometheus
-	@dpkg-deb --fsys-tarfile .venv/prometheus_*.deb | tar -x --to-stdout ./usr/bin/promtool > $(BIN)/promtool
-	@chmod +x $(BIN)/promtool && rm .venv/prometheus_*.deb
+	@$(call from_debian,prometheus,promtool)
+
+prometheus: $(INSTALLED)  ## Fetch Prometheus, which the shows start (Debian or Ubuntu, as root)
+	@$(call from_debian,prometheus,prometheus)
+
+# One program of a package, beside Python's; nothing is installed.
+define from_debian
+	apt-get update -qq; rm -f .venv/$(1)_*.deb; (cd .venv && apt-get download -qq $(1)) && \
+	dpkg-deb --fsys-tarfile .venv/$(1)_*.deb | tar -x --to-stdout ./usr/bin/$(2) > $(BIN)/$(2) && \
+	chmod +x $(BIN)/$(2) && rm .venv/$(1)_*.deb
+endef
 
 # Made again whenever a requirement changes.
 $(INSTALLED): requirements.txt requirements-dev.txt

@@ -49,6 +49,16 @@ def test_make_commands_that_are_named_exist():
     assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
 
 
+def test_every_command_of_our_own_is_described_and_no_other():
+    files = ROOT.glob("*/**/management/commands/[!_]*.py")
+    # A virtual environment has commands of others.
+    ours = {path.stem for path in files if not path.is_relative_to(ROOT / ".venv")}
+    rows = re.findall(r"^\| (`.*?) \|", OPERATIONS.split("## Commands")[1].split("\n## ")[0], re.M)
+    described = {name for row in rows for name in re.findall(r"`(\w+)", row)}
+    assert described - ours == {"collectstatic", "createsuperuser", "check"}
+    assert ours <= described
+
+
 def test_every_readyz_part_is_in_the_runbook():
     from config.health import CHECKS
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 from django.db import connection
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from accounts.models import Scope, User
 from accounts.services import tokens
 from demo.pytest_servers import addresses_of
 from demo.servers import free_port
+from demo.shows.collector import collecting
 from rates.tests.desk import make_house_default, make_operator, make_pair
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,50 +24,6 @@ DEADLINE = 60.0
 CLICK = "/_allauth/browser/v1/auth/password/request"
 
 pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
-
-
-class Span(NamedTuple):
-    trace: bytes
-    service: str
-    name: str
-    facts: dict[str, str]
-
-
-class Collector:
-    """Keeps the spans that are sent to it."""
-
-    def __init__(self):
-        self.spans = []
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector.take(ExportTraceServiceRequest.FromString(body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *words):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def take(self, request):
-        for resource in request.resource_spans:
-            about = {fact.key: fact.value.string_value for fact in resource.resource.attributes}
-            for scope in resource.scope_spans:
-                for span in scope.spans:
-                    facts = {fact.key: fact.value.string_value for fact in span.attributes}
-                    made = Span(span.trace_id, about["service.name"], span.name, facts)
-                    self.spans.append(made)
-
-    def trace_of(self, name):
-        """All spans of the newest trace that has a span of this name."""
-        found = [span.trace for span in self.spans if span.name == name]
-        return [span for span in self.spans if found and span.trace == found[-1]]
 
 
 def until(true):
@@ -82,10 +35,8 @@ def until(true):
 
 @pytest.fixture
 def collector():
-    made = Collector()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with collecting() as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from demo.browser import CHROMIUM_FLAGS, chromium
 from demo.pytest_servers import addresses_of
 from demo.servers import free_port
 from foundation import valkey
@@ -32,10 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
 # A browser beside other tests on a small machine; what comes true is not waited for any longer.
 expect.set_options(timeout=15_000)
-CHROMIUM_FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 # A page's own reports of what its policy forbade, and of anything it threw.
 REPORTER = """
   window.violations = [];
@@ -56,11 +52,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"browser{half}"))
             if chromium() is None:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 class Desk:
