@@ -26,6 +26,7 @@ from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint
 from balances.services import upkeep
 from config import health, task_metrics, timetable
 from foundation import tallies, valkey
+from foundation.backups import taking
 from foundation.models import OutgoingMail
 from orgs.services import board as orgs_board
 from rates.coins.constants import KEY_CALLS, KEY_WITHHELD
@@ -108,6 +109,13 @@ class TaskCollector(Collector):
             "Balances that differed from the chain's",
             value=upkeep.counters().get(upkeep.MISMATCHES, 0),
         )
+        backup = GaugeMetricFamily(
+            "quayside_backup_last_success_timestamp_seconds",
+            "When `manage.py backup` last succeeded, in seconds since 1970",
+        )
+        for _, value in tallies.of(found, taking.MADE_AT):
+            backup.add_metric([], value)
+        yield backup
         text = "Merges that were too short to be served"
         yield CounterMetricFamily("quayside_coin_lists_withheld", text, value=_withheld())
         calls = CounterMetricFamily(

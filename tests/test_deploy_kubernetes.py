@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -22,7 +23,7 @@ PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
 OVERLAYS = ["small", "production"]
 SCHEMA = "1.37"
 # What has pods: kind to where the template stands.
-WITH_PODS = {"Deployment", "StatefulSet", "Job"}
+WITH_PODS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 ALSO_READ = {"HOST", "PORT", "WEB_PROCESSES", "PROMETHEUS_MULTIPROC_DIR"}
 OF_SERVERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 KUSTOMIZE = next(
@@ -36,14 +37,12 @@ KUSTOMIZE = next(
     ),
     None,
 )
-pytestmark = pytest.mark.skipif(
-    KUSTOMIZE is None, reason="install kubectl 1.27 or newer, or kustomize 5 or newer"
-)
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
 def objects(request):
-    assert KUSTOMIZE
+    if KUSTOMIZE is None:
+        pytest.skip("install kubectl 1.27 or newer, or kustomize 5 or newer")
     built = subprocess.run(
         [*KUSTOMIZE, FOLDER / "overlays" / request.param],
         capture_output=True,
@@ -58,13 +57,15 @@ def of(objects, kind):
     return {o["metadata"]["name"]: o for o in objects if o["kind"] == kind}
 
 
+def template(item):
+    return (item["spec"]["jobTemplate"]["spec"] if item["kind"] == "CronJob" else item["spec"])[
+        "template"
+    ]
+
+
 def pods(objects):
     """Name to the specification of its pods."""
-    return {
-        o["metadata"]["name"]: o["spec"]["template"]["spec"]
-        for o in objects
-        if o["kind"] in WITH_PODS
-    }
+    return {o["metadata"]["name"]: template(o)["spec"] for o in objects if o["kind"] in WITH_PODS}
 
 
 def ours(objects):
@@ -80,11 +81,7 @@ def containers(pod):
 
 
 def labels_of_pods(objects):
-    return [
-        o["spec"]["template"]["metadata"].get("labels", {})
-        for o in objects
-        if o["kind"] in WITH_PODS
-    ]
+    return [template(o)["metadata"].get("labels", {}) for o in objects if o["kind"] in WITH_PODS]
 
 
 def test_every_object_is_what_the_schemas_of_kubernetes_say(objects):
@@ -92,6 +89,29 @@ def test_every_object_is_what_the_schemas_of_kubernetes_say(objects):
         validate(item, SCHEMA, strict=True)
     named = Counter((o["kind"], o["metadata"]["name"]) for o in objects)
     assert max(named.values()) == 1
+
+
+PLAIN = sorted(
+    path
+    for path in FOLDER.rglob("*.yaml")
+    # What these hold is a part of something, or nothing that a cluster is given.
+    if path.name not in ("kustomization.yaml", "after-migration.yaml")
+    and not path.name.startswith("pod")
+)
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_every_file_by_itself_is_what_the_schemas_say(path):
+    """Also where nothing puts overlays together."""
+    for item in yaml.safe_load_all(path.read_text()):
+        validate(item, SCHEMA, strict=True)
+
+
+def test_every_file_of_the_base_is_put_to_use():
+    told = yaml.safe_load((FOLDER / "base" / "kustomization.yaml").read_text())
+    used = {*told["resources"], *(patch["path"] for patch in told["patches"])}
+    there = {path.name for path in (FOLDER / "base").glob("*.yaml")}
+    assert there == used | {"kustomization.yaml"}
 
 
 def test_every_process_of_the_procfile_is_a_deployment_with_the_same_command(objects):
@@ -112,6 +132,46 @@ def test_migrations_are_a_job_past_pgbouncer_and_everything_waits_for_them(objec
     for name in PROCESSES:
         [first] = ours(objects)[name]["initContainers"]
         assert first["command"] == ["python", "manage.py", "migrate", "--check"]
+
+
+def test_a_backup_is_made_each_night_and_a_restore_only_by_hand(objects):
+    backup, restore = (of(objects, "CronJob")[name]["spec"] for name in ("backup", "restore"))
+    assert backup.get("suspend", False) is False
+    assert restore["suspend"] is True
+    [claim] = of(objects, "PersistentVolumeClaim")
+    for name in ("backup", "restore"):
+        pod = pods(objects)[name]
+        [mount] = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "backups"]
+        assert mount["mountPath"] == "/backups"
+        assert {"name": "backups", "persistentVolumeClaim": {"claimName": claim}} in pod["volumes"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "manage.py restore {home}/20261122T014000Z"),
+        ({"BACKUP": "20261121T014000Z"}, "manage.py restore {home}/20261121T014000Z"),
+        ({"REPLACE": "1"}, "manage.py restore {home}/20261122T014000Z --replace"),
+    ],
+)
+def test_the_newest_backup_is_restored_or_the_one_that_is_named(
+    objects, environment, expected, tmp_path
+):
+    for name in ("20261121T014000Z", "20261122T014000Z"):
+        (tmp_path / name).mkdir()
+    program = tmp_path.parent / f"{tmp_path.name}-bin"
+    program.mkdir()
+    (program / "python").write_text('#!/bin/sh\necho "$@"\n')
+    (program / "python").chmod(0o755)
+    shell, option, line = pods(objects)["restore"]["containers"][0]["command"]
+    done = subprocess.run(
+        [shell, option, line.replace("/backups", str(tmp_path))],
+        env={"PATH": f"{program}:{os.environ['PATH']}", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == expected.format(home=tmp_path)
 
 
 def test_management_commands_exist(objects):
@@ -157,6 +217,13 @@ def test_servers_have_the_versions_that_compose_has():
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     text = (FOLDER / "overlays" / "small" / "servers.yaml").read_text()
     images = set(re.findall(r"image: (\S+)", text))
+    stateful = {
+        o["metadata"]["name"]: o for o in yaml.safe_load_all(text) if "template" in o["spec"]
+    }
+    for name, server in stateful.items():
+        assert (
+            server["spec"]["template"]["spec"]["containers"][0]["args"] == compose[name]["command"]
+        )
     assert images == {compose["postgres"]["image"], compose["valkey"]["image"]}
 
 

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint
 from config import collectors, health, metrics, task_metrics
 from foundation import lane_metrics, tallies, valkey
+from foundation.backups import taking
 from foundation.models import OutgoingMail
 from foundation.tasks import deliver_mail
 from orgs.services import board
@@ -220,6 +221,13 @@ def test_the_first_part_that_the_database_fails_is_the_last_that_it_is_asked(mon
     found = samples()
     assert asked == ["jobs"]
     assert found["quayside_chain_ok", ("chain", "31337")] == 1
+
+
+def test_the_last_backup_is_told_and_none_before_there_is_one():
+    name = "quayside_backup_last_success_timestamp_seconds"
+    assert not [key for key in samples() if key[0] == name]
+    tallies.tell(tallies.kept(taking.MADE_AT, value=1_795_000_000))
+    assert samples()[name,] == 1_795_000_000
 
 
 def test_every_task_of_the_timetable_tells_how_often_it_is_due(settings):

@@ -23,6 +23,9 @@ from foundation.errors import Unavailable
 FORMAT: Final = 1
 DUMP: Final = "database.dump"
 MANIFEST: Final = "manifest.json"
+# The tally of when one was last made, and how their folders are called.
+MADE_AT: Final = "backup_made_at"
+NAMED: Final = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z"
 # Tables come and go with the days; one may go between being listed and being held.
 ATTEMPTS: Final = 5
 LOCK: Final = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
@@ -51,6 +54,14 @@ def take(folder: Path, now: datetime) -> Path:
         shutil.rmtree(draft)
         raise
     return done
+
+
+def forget(folder: Path, keep: int) -> list[Path]:
+    """Delete all backups of ``folder`` but the newest ``keep``, at least one, and return them."""
+    older = sorted(folder.glob(NAMED), reverse=True)[max(keep, 1) :]
+    for backup in older:
+        shutil.rmtree(backup)
+    return older
 
 
 def _fill(draft: Path, now: datetime) -> None:
