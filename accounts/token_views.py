@@ -14,7 +14,6 @@ from accounts.models import User
 from accounts.services import tokens
 from accounts.token_forms import TokenForm
 from accounts.views import own
-from foundation.errors import QuaysideError
 
 
 @own
@@ -25,11 +24,8 @@ def make(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)  # "own" lets nobody else pass
     form = TokenForm(request.POST if request.method == "POST" else None, user=user)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             token, secret = tokens.create(user=user, **form.values())
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             return render(request, "accounts/token_made.html", {"token": token, "secret": secret})
     status = 400 if form.is_bound else 200
     return render(request, "accounts/token_new.html", {"form": form}, status=status)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django import forms
 
 from foundation.errors import QuaysideError
@@ -9,6 +12,14 @@ from foundation.errors import QuaysideError
 
 class Refusable(forms.Form):
     """A form that can show what a service refused."""
+
+    @contextmanager
+    def shows_refusals(self) -> Iterator[None]:
+        """What is refused within is shown in the form, and ends the block."""
+        try:
+            yield
+        except QuaysideError as refused:
+            self.refuse(refused)
 
     def refuse(self, refused: QuaysideError) -> None:
         """Show it at the fields that it names, or above the form."""

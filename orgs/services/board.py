@@ -84,7 +84,6 @@ INDEXES: Final = (
     "CREATE INDEX ON {board} (rank)",
     "CREATE INDEX ON {board} USING gin (({joined}) gin_trgm_ops)",
     "CREATE INDEX ON {board} USING gin (orgs_bigrams(name_lc))",
-    *board_orders.INDEXES,
     # Autovacuum never analyses a partitioned parent.
     "ANALYZE {board}",
 )
@@ -150,10 +149,19 @@ def is_due(period: Period, now: datetime) -> bool:
     """Whether enough has changed, or something has and the copy is old."""
     board = newest(period)
     age = now - board.built_at
+    if not _is_numbered(board):
+        return True
     if period is not Period.ALL:
         return board.version == 0 or age >= PERIOD_DUE_AT_AGE
     changed = _changes(DUE_AT_CHANGES)
     return changed >= DUE_AT_CHANGES or (changed > 0 and age >= DUE_AT_AGE)
+
+
+def _is_numbered(board: BoardCopy) -> bool:
+    """Whether it has its tables of places; a copy that an older release has made has none."""
+    names = [name for name in _tables(board.table) if name != board.table]
+    asked = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) name"
+    return board.total == 0 or bool(_rows(asked, [names])[0][0])
 
 
 def build(period: Period = Period.ALL) -> BoardCopy | None:
@@ -190,13 +198,19 @@ def drop_old(period: Period, now: datetime) -> None:
         try:
             with transaction.atomic():
                 _execute("SET LOCAL lock_timeout = '500ms'")
-                _execute("DROP TABLE IF EXISTS {board}", board=table_of(period, version))
+                for table in _tables(table_of(period, version)):
+                    _execute("DROP TABLE IF EXISTS {table}", table=table)
                 _rows(
                     "DELETE FROM orgs_board_version WHERE period = %s AND version = %s RETURNING 1",
                     [period, version],
                 )
         except OperationalError as problem:
             logger.info("an old board is still read", version=version, error=str(problem))
+
+
+def _tables(board: str) -> list[str]:
+    """A copy and what numbers its rows in other orders."""
+    return [board, *(board_orders.table_of(board, numbers) for numbers in board_orders.NUMBERED)]
 
 
 def _make_tables(period: Period, board: str) -> None:
@@ -211,6 +225,10 @@ def _make_tables(period: Period, board: str) -> None:
         bounds = {"above": sql.Literal(above), "upto": sql.Literal(upto)}
         _execute(PART, part=part, whole=whole, **bounds)
         _execute(ATTACH, board=board, part=part, **_bounds(above, upto))
+    for numbers, by in board_orders.NUMBERED.items():
+        named = {"places": board_orders.table_of(board, numbers), "whole": whole}
+        for statement in board_orders.MAKE:
+            _execute(statement, **named, by=sql.SQL(by))
     _execute("DROP TABLE {whole}", whole=whole)
     for statement in INDEXES:
         _execute(statement, board=board, joined=JOINED_NAME)

@@ -299,10 +299,11 @@ def _all(now: State) -> int:
 
 def _ordered(now: State, term: str, order: Order, skip: int, limit: int) -> Page:
     """A page of the copy alone, in another order than that of its rows."""
-    total = _hits(now.board, term, 0, 1, fresh=False)[1] if term else now.board.total
-    capped = bool(term) and total > COUNTED
+    if not term:
+        rows = _in_places(now.board, order, skip, limit + 1)
+        return Page(rows[:limit], now.board.total, False, len(rows) > limit, now)
     found = _select(
-        board_orders.HITS if term else board_orders.ALL,
+        board_orders.HITS,
         board=now.board.table,
         match=_match(term),
         by=sql.SQL(board_orders.CLAUSES[order]),
@@ -310,8 +311,22 @@ def _ordered(now: State, term: str, order: Order, skip: int, limit: int) -> Page
         skip=skip,
     )
     rows = [Row(*row) for row in found]
-    total = min(total, COUNTED) if term else total
-    return Page(rows[:limit], total, capped, len(rows) > limit, now)
+    total = _hits(now.board, term, 0, 1, fresh=False)[1]
+    return Page(rows[:limit], min(total, COUNTED), total > COUNTED, len(rows) > limit, now)
+
+
+def _in_places(board: BoardCopy, order: Order, skip: int, rows: int) -> list[Row]:
+    places = board_orders.PLACES[order]
+    above, upto = board_orders.bounds(places, board.total, skip, rows)
+    if above >= upto:
+        return []
+    if places.numbers == "rank":
+        found = _by_rank(board.table, above, upto - above)
+    else:
+        numbered = sql.Identifier(board_orders.table_of(board.table, places.numbers))
+        words = {"board": board.table, "places": numbered, "above": above, "upto": upto}
+        found = [Row(*row) for row in _select(board_orders.BY_PLACE, **words)]
+    return found if places.upwards else found[::-1]
 
 
 def _by_rank(table: str, skip: int, rows: int) -> list[Row]:

@@ -4,10 +4,13 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
+from psycopg import sql
 
 from orgs.models import Organisation, Stat
-from orgs.services import board, search
+from orgs.services import board, board_orders, search
 from orgs.services.board import Period
 from orgs.services.board_orders import Order
 from orgs.tests.companies import make_desk_manager, make_org
@@ -61,6 +64,53 @@ def test_pages_of_an_order_follow_each_other(known, order):
     pages = [search.page(skip=skip, limit=30, order=order) for skip in range(0, 210, 30)]
     assert [row.id for page in pages for row in page.rows] == expected(known, order)
     assert [page.more for page in pages] == [True] * 6 + [False]
+
+
+@pytest.mark.parametrize("order", Order)
+def test_behind_the_last_page_of_an_order_there_is_nothing(known, order):
+    for skip in (200, 201, 10**12):
+        found = search.page(skip=skip, limit=30, order=order)
+        assert (found.rows, found.more, found.total) == ([], False, 200)
+
+
+def test_the_last_page_of_an_order_is_read_as_the_first_one_without_a_walk(known):
+    copy = board.newest(Period.ALL)
+    for order in (Order.NAME, Order.LONGEST_QUIET):
+        places = board_orders.PLACES[order]
+        above, upto = board_orders.bounds(places, copy.total, 195, 5)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        table = board_orders.table_of(copy.table, places.numbers)
+        plan = search._select(
+            "EXPLAIN (ANALYZE, FORMAT JSON) " + board_orders.BY_PLACE,
+            board=copy.table,
+            places=sql.Identifier(table),
+            above=above,
+            upto=upto,
+        )[0][0][0]["Plan"]
+        read, nodes = 0, [plan]
+        while nodes:
+            node = nodes.pop()
+            nodes += node.get("Plans", [])
+            if node.get("Relation Name") == table:
+                read += node["Actual Rows"] * node["Actual Loops"]
+        assert read == 5
+
+
+def test_a_copy_that_an_older_release_has_made_is_due_at_once(known):
+    assert not board.is_due(Period.ALL, timezone.now())
+    copy = board.newest(Period.ALL)
+    board._execute("DROP TABLE {t}", t=board_orders.table_of(copy.table, "name"))
+    assert board.is_due(Period.ALL, timezone.now())
+
+
+def test_the_tables_of_places_go_with_their_copy(known):
+    old = board.newest(Period.ALL)
+    for _ in range(2):
+        board.build()
+    board.drop_old(Period.ALL, timezone.now() + board.KEPT_FOR)
+    left = board._rows("SELECT count(*) FROM pg_class WHERE relname LIKE %s", [f"{old.table}\\_%"])
+    assert left == [(0,)]
 
 
 def test_a_period_can_be_sorted_as_well(known):

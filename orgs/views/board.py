@@ -125,11 +125,8 @@ def mine(request: HttpRequest) -> HttpResponse:
 def found(request: HttpRequest) -> HttpResponse:
     form = NameForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             org = organisations.found(by=user_of(request), **form.cleaned_data)
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             messages.success(request, f"{org.name} is founded. Invite those who belong to it.")
             return redirect("orgs:people", slug=org.slug)
     return render(request, "orgs/new.html", {"form": form}, status=400 if form.is_bound else 200)

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from foundation.errors import QuaysideError
 from orgs.forms import KeyForm
 from orgs.models import Organisation
 from orgs.services import keys
@@ -32,11 +31,8 @@ def make(request: HttpRequest, org: Organisation) -> HttpResponse:
     form = KeyForm(request.POST if request.method == "POST" else None)
     context = {**frame(request, org), "form": form}
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             key, secret = keys.create(org=org, by=user_of(request), **form.values())
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             return render(request, "orgs/key_made.html", {**context, "key": key, "secret": secret})
     return render(request, "orgs/key_new.html", context, status=400 if form.is_bound else 200)
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from foundation.errors import InvalidInput, QuaysideError
+from foundation.errors import InvalidInput
 from orgs.forms import InviteForm, roles
 from orgs.models import Membership, Organisation, OrgRole
 from orgs.services import invitations, memberships, rights
@@ -73,7 +73,7 @@ def invite(request: HttpRequest, org: Organisation) -> HttpResponse:
     form = InviteForm(request.POST if request.method == "POST" else None, makes_owners=owns)
     context = {**frame(request, org), "form": form}
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             made, link = invitations.invite(
                 org=org,
                 by=user,
@@ -81,9 +81,6 @@ def invite(request: HttpRequest, org: Organisation) -> HttpResponse:
                 email=form.cleaned_data["email"],
                 join_url=request.build_absolute_uri(reverse("orgs:join")),
             )
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             context |= {"invitation": made, "link": link}
             return render(request, "orgs/invited.html", context)
     return render(request, "orgs/invite.html", context, status=400 if form.is_bound else 200)

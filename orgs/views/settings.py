@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from foundation.errors import QuaysideError
 from orgs.forms import DissolveForm, DomainForm, NameForm
 from orgs.models import Organisation
 from orgs.services import organisations
@@ -26,11 +25,8 @@ def page(request: HttpRequest, org: Organisation) -> HttpResponse:
 def rename(request: HttpRequest, org: Organisation) -> HttpResponse:
     form = NameForm(request.POST)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             organisations.rename(org=org, by=user_of(request), **form.cleaned_data)
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             messages.success(request, "The name is saved. Its addresses stay as they are.")
             return redirect("orgs:settings", slug=org.slug)
     # A refused name must not stand in the page's head as if it were the organisation's.
@@ -43,13 +39,10 @@ def rename(request: HttpRequest, org: Organisation) -> HttpResponse:
 def add_domain(request: HttpRequest, org: Organisation) -> HttpResponse:
     form = DomainForm(request.POST)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             added = organisations.add_domain(
                 org=org, by=user_of(request), name=form.cleaned_data["domain"]
             )
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             messages.success(request, f"{added.name} is noted as the organisation's.")
             return redirect("orgs:settings", slug=org.slug)
     return _page(request, org, domain_form=form)
@@ -71,11 +64,8 @@ def dissolve(request: HttpRequest, org: Organisation) -> HttpResponse:
     """Says what ends with it; by POST ends it, for who types its name."""
     form = DissolveForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             organisations.dissolve(org=org, by=user_of(request), **form.cleaned_data)
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             messages.success(request, f"{org.name} is deleted.")
             return redirect("orgs:mine")
     context = {**frame(request, org), "form": form}

@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from foundation.errors import QuaysideError
 from orgs.forms import TreasuryForm
 from orgs.models import Organisation
 from orgs.services import treasury
@@ -26,11 +25,8 @@ def page(request: HttpRequest, org: Organisation) -> HttpResponse:
 def add(request: HttpRequest, org: Organisation) -> HttpResponse:
     form = TreasuryForm(request.POST)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             treasury.add(org=org, by=user_of(request), **form.cleaned_data)
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             messages.success(request, "The address is followed. What it holds fills in.")
             return redirect("orgs:treasury", slug=org.slug)
     return _page(request, org, form)

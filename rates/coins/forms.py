@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
-from foundation.errors import QuaysideError
+from foundation.forms import Refusable
 from rates.coins import outgoing
 from rates.coins.services import webhooks
 
@@ -38,7 +38,7 @@ def word(key: str) -> str:
     return WORDS.get(key, f"A price moves by {key.removeprefix('price>')} or more")
 
 
-class WebhookForm(forms.Form):
+class WebhookForm(Refusable):
     url = forms.CharField(
         label="Address",
         max_length=outgoing.LONGEST_URL,
@@ -48,14 +48,6 @@ class WebhookForm(forms.Form):
     on = forms.ChoiceField(
         label="Call it when", choices=[(key, word(key)) for key in webhooks.KEYS]
     )
-
-    def refuse(self, problem: QuaysideError) -> None:
-        """Show a service's refusal at the fields it names, or above the form."""
-        named = {name: texts for name, texts in problem.fields.items() if name in self.fields}
-        for name, texts in named.items():
-            self.add_error(name, texts)
-        if not named:
-            self.add_error(None, problem.message)
 
     def values(self) -> dict[str, Any]:
         return {"url": self.cleaned_data["url"], "on": self.cleaned_data["on"]}

@@ -45,11 +45,8 @@ def listed(request: HttpRequest, user: User) -> HttpResponse:
     """The list with a form; by POST a new one, on the page that shows its secret."""
     form = WebhookForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        try:
+        with form.shows_refusals():
             hook, secret = webhooks.make(user=user, **form.values())
-        except QuaysideError as refused:
-            form.refuse(refused)
-        else:
             return _secret(request, hook, secret)
     hooks = [(hook, word(hook.key)) for hook in webhooks.of(user)]
     context = {"hooks": hooks, "form": form, "most": webhooks.MOST}

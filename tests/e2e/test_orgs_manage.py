@@ -111,8 +111,8 @@ def full(desk):
     board.build()
     yield owner
     for version in range(1, board.newest(board.Period.ALL).version + 1):
-        name = board.table_of(board.Period.ALL, version)
-        board._execute("DROP TABLE IF EXISTS {board}", board=name)
+        for name in board._tables(board.table_of(board.Period.ALL, version)):
+            board._execute("DROP TABLE IF EXISTS {board}", board=name)
     board._execute("DELETE FROM orgs_board_version WHERE period = 'all' AND version > 0")
 
 
