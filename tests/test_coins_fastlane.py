@@ -31,7 +31,7 @@ def eventually(reached):
 @contextmanager
 def web_process():
     hub.install(hub.Hub(topics.registered().values()))
-    listener, server = listen("127.0.0.1", 0), Server(server_config())
+    (listener,), server = listen("127.0.0.1", 0), Server(server_config())
     thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
     thread.start()
     try:

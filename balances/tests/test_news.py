@@ -81,7 +81,7 @@ def test_every_task_is_kept_short_and_safe_to_lose():
         assert task.name == f"balances.{name}"
         assert task.acks_late
         assert task.soft_time_limit < task.time_limit <= 660
-    assert len(names) == 10
+    assert len(names) == 9
 
 
 def test_the_description_of_the_api_names_every_address(client):
