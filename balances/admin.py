@@ -13,7 +13,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from balances.models import BackfillJob, Chain, ReorgEvent, RpcEndpoint, Token, Watch
-from balances.services import upkeep
+from balances.services import seeding, upkeep
 from balances.services.amounts import address_text
 
 if TYPE_CHECKING:
@@ -71,6 +71,14 @@ class ChainAdmin(ChainBase):
     @admin.display(description="Multicall3")
     def multicall(self, chain: Chain) -> str:
         return address_text(bytes(chain.multicall_address)) if chain.multicall_address else "none"
+
+    def save_model(
+        self, request: HttpRequest, obj: Chain, form: ModelForm[Chain], change: bool
+    ) -> None:
+        """Only what was changed: the follower may have moved the head since the row was read."""
+        obj.save(update_fields=form.changed_data if change else None)
+        if change and obj.enabled and "enabled" in form.changed_data:
+            seeding.seed_missing(obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Chain | None = None) -> list[str]:
         return [*self.readonly_fields, *(["id"] if obj else [])]

@@ -131,7 +131,7 @@ def series(
     if begin is None or end is None or end < begin:
         return []
     length = max((end - begin + 1) // max(steps, 1), 1)
-    known = [run for run in _known(address, token) if run[0] <= end and run[1] >= begin]
+    known = [run for run in _known(address, token) if run[0] <= end]
     begins = [run[0] for run in known if run[0] >= begin]
     if len(begins) > steps:
         # More readings than places: those that fill no place are seen where an edge meets them.
@@ -167,8 +167,8 @@ def _with_gaps(steps: list[Step], known: list[Stretch], end: int, chain_id: int)
         found.append(step)
         if step.block_number in untold:
             until = untold[step.block_number]
-            at = times.get(until) or (step.at if until == step.block_number else None)
-            found.append(Step(until, at, None, UNKNOWN))
+            # Rather too early than drawn on, where that block's time is not known.
+            found.append(Step(until, times.get(until, step.at), None, UNKNOWN))
     return found
 
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import roles
 from accounts.services.roles import Role
-from balances.admin import masked
-from balances.models import BackfillJob, RpcEndpoint, Token
+from balances.admin import ChainAdmin, masked
+from balances.models import BackfillJob, Chain, RpcEndpoint, Token
 from balances.services import watches
 from balances.tests import ledger
 
@@ -90,6 +90,31 @@ def test_pages_of_the_admin_open_though_rows_hold_bytes(chain):
     client.force_login(root)
     for path in ("chain/", f"chain/{chain.pk}/change/", "token/", "reorgevent/", "backfilljob/"):
         assert client.get(f"/admin/balances/{path}").status_code == 200
+
+
+def test_a_chain_is_switched_on_without_moving_its_head_and_reads_who_came_meanwhile(
+    chain, monkeypatch
+):
+    Chain.objects.update(enabled=False)
+    watches.add(User.objects.create_user("ann"), ledger.text(1))
+    assert not BackfillJob.objects.exists()
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    save = ChainAdmin.save_model
+
+    def save_late(self, request, obj, form, change):
+        # Between the reading of the form and its saving, the follower applied a block.
+        ledger.make_blocks(chain, [6])
+        save(self, request, obj, form, change)
+
+    monkeypatch.setattr(ChainAdmin, "save_model", save_late)
+    names = ("name", "native_symbol", "native_decimals", "block_time_ms", "reorg_depth")
+    given = {name: getattr(chain, name) for name in names} | {"multicall_from_block": 0}
+    path = f"/admin/balances/chain/{chain.pk}/change/"
+    assert client.post(path, {**given, "enabled": "on", "explorer_url": ""}).status_code == 302
+    chain.refresh_from_db()
+    assert (chain.enabled, chain.head_number) == (True, 6)
+    assert BackfillJob.objects.get().kind == "seed"
 
 
 def test_another_address_of_a_node_is_probed_anew(chain):

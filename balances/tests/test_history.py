@@ -434,6 +434,15 @@ def test_a_chart_says_where_nobody_knows_what_came_after(address, chain, coin):
     assert series(address, coin)[2].at == ledger.at(24)
 
 
+def test_a_stretch_of_a_chart_that_begins_in_a_hole_says_since_when_nothing_is_known(address, coin):
+    ledger.cover(address, coin, 10, 24)
+    ledger.cover(address, coin, 30)
+    for number, value in {10: 5, 30: 4}.items():
+        ledger.point(address, coin, number, value)
+    found = [(s.block_number, s.value) for s in series(address, coin, first=27, last=35)]
+    assert found == [(10, 5), (24, None), (30, 4)]
+
+
 def test_a_single_reading_of_a_chart_holds_for_its_own_block_only(address, coin):
     for number in (10, 50):
         ledger.point(address, coin, number, number)
