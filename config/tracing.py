@@ -23,6 +23,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
 
+from config import discretion
+
 # Statements are as Django writes them, without their values.
 LONGEST_STATEMENT: Final = 1000
 
@@ -46,6 +48,8 @@ def begin() -> None:
             send_default_pii=False,
             max_request_body_size="never",
             include_local_variables=False,
+            before_send=discretion.before_send,
+            before_breadcrumb=discretion.before_breadcrumb,
         )
 
 
@@ -61,7 +65,7 @@ def export_to(exporter: SpanExporter) -> None:
             {"service.name": process_name(), "service.version": settings.VERSION}
         ),
     )
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(BatchSpanProcessor(discretion.WithoutMessages(exporter)))
     trace.set_tracer_provider(provider)
     CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call]
     connection_created.connect(_trace_statements)
