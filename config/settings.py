@@ -360,7 +360,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Quayside",
-    "DESCRIPTION": "Rates with the desk's own spreads, live and historic.",
+    "DESCRIPTION": "Rates, coins, balances, organisations and their events: all that pages show.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -374,6 +374,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.ethereum.openapi.describe",
         "foundation.api_schema.describe_refusals",
+        "foundation.api_schema.group_by_subject",
     ],
 }
 # The doors of the replaced systems answer without credentials only where they are named here.

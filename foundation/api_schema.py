@@ -1,4 +1,4 @@
-"""What every operation of the API may answer besides what it says itself."""
+"""What every operation of the API may answer besides what it says itself, and its group."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ def describe_refusals(
                 for status in _refusals(path, method, operation):
                     answers.setdefault(str(status), _answer(TEXTS[status]))
                 operation["responses"] = dict(sorted(answers.items()))
+    return result
+
+
+def group_by_subject(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
+    """A hook of drf-spectacular: a tag is the first word of an address that is a subject."""
+    for path, operations in result["paths"].items():
+        words = [word for word in path.strip("/").split("/") if word not in ("api", "v1")]
+        for method, operation in operations.items():
+            if method in METHODS:
+                operation["tags"] = [words[0].partition(".")[0]]
     return result
 
 

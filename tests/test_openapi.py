@@ -42,6 +42,17 @@ def test_candles_name_their_parameters_and_refusals(document):
     assert refused["$ref"].endswith("/ErrorEnvelope")
 
 
+def test_operations_are_grouped_by_what_they_are_about(document):
+    tags = {
+        tag
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for tag in operation["tags"]
+    }
+    assert {"rates", "coins", "balances", "orgs", "events", "webhooks", "metrics"} <= tags
+    assert not tags & {"api", "v1", "coins.csv"}
+
+
 def test_public_reads_take_any_token_and_ask_for_none(document):
     security = document["paths"]["/api/v1/rates"]["get"]["security"]
     assert {} in security

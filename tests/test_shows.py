@@ -15,6 +15,7 @@ from demo.browser import chromium
 from demo.home import BASE_DIR
 from demo.shows import drawing, prometheus, trace
 from demo.shows.collector import Span
+from demo.shows.dashboard import PAGES
 from demo.shows.prometheus import Series
 
 PATIENCE = 400
@@ -118,6 +119,15 @@ def test_a_picture_has_a_line_for_each_answer_and_says_where_there_is_none():
     texts = [element.text for element in root.iter() if element.text]
     assert {"A & B", "<0> p99 250 ms", "nothing to tell", "3 s", "00:00:10"} <= set(texts)
     assert len([path for path in root.iter() if path.get("class") == "line"]) == 6
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_page_of_ours_can_be_drawn(path):
+    page = drawing.read(path.read_text())
+    line = [drawing.Line("one", [(0.0, 1.0), (10.0, 20.0)])]
+    picture = drawn(drawing.draw(page, [line] * len(page["panels"]), 0.0, 10.0))
+    texts = {element.text for element in picture.iter()}
+    assert {panel["title"] for panel in page["panels"]} <= texts
 
 
 def test_what_is_no_number_is_left_out():
