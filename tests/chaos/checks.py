@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import httpx
@@ -13,7 +14,9 @@ import psutil
 import psycopg
 import redis
 
+from config.task_metrics import SUCCEEDED_AT
 from demo.desk import Desk
+from foundation import tallies
 from tests.chaos.load import PAIRS, Ledger
 
 # A process may grow by its caches; what grows without end is found by a longer run.
@@ -21,6 +24,8 @@ GROWTH: Final = 1.5
 SLACK: Final = 60 * 1024 * 1024
 # Connections that a pool may have opened meanwhile.
 POOLED: Final = 25
+# A minute is stored within seconds of its end.
+NEWEST_MINUTE: Final = timedelta(minutes=2, seconds=30)
 BALANCE_OF: Final = "0x70a08231"
 
 
@@ -99,13 +104,29 @@ def balances(desk: Desk) -> Iterator[str]:
 
 
 def candles(desk: Desk) -> Iterator[str]:
-    """A candle names the ticks that it holds: no tick stands in two, and none is made up."""
+    """A candle names the ticks that it holds: no tick stands in two, none is made up, and none is
+    missing between two that are there. Every pair has its newest minute."""
     with psycopg.connect(desk.state()["database"]) as database:
         rows = database.execute("SELECT pair_id, ticks, parts FROM rates_candle1m").fetchall()
-    held: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        behind = database.execute(
+            "SELECT p.code, now() - max(c.bucket) FROM rates_pair p"
+            " LEFT JOIN rates_candle1m c ON c.pair_id = p.id AND c.bucket <= now()"
+            " WHERE p.code = ANY(%s) GROUP BY 1"
+            " HAVING max(c.bucket) IS NULL OR max(c.bucket) < now() - %s",
+            [list(PAIRS), NEWEST_MINUTE],
+        ).fetchall()
+    for code, age in behind:
+        yield f"{code}: the newest candle began {age} ago"
     for pair, ticks, parts in rows:
         if parts and ticks != sum(count for *_, count in parts):
             yield f"pair {pair}: a candle of {ticks} ticks holds {parts}"
+    yield from _overlapping(rows)
+    yield from _missing(rows)
+
+
+def _overlapping(rows: list[Any]) -> Iterator[str]:
+    held: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for pair, _, parts in rows:
         for epoch, first, last, _ in parts:
             held.setdefault((pair, epoch), []).append((first, last))
     if not held:
@@ -115,6 +136,34 @@ def candles(desk: Desk) -> Iterator[str]:
         for before, after in itertools.pairwise(spans):
             if before[1] >= after[0]:
                 yield f"pair {pair}, epoch {epoch}: {before} and {after} overlap"
+
+
+def _missing(rows: list[Any]) -> Iterator[str]:
+    """One feed numbers the ticks of all pairs together for as long as it leads."""
+    numbered: dict[int, list[tuple[int, int, int]]] = {}
+    for _, _, parts in rows:
+        for epoch, first, last, count in parts:
+            # No feed has numbered the history that the demo begins with.
+            if epoch:
+                numbered.setdefault(epoch, []).append((first, last, count))
+    for epoch, stored in numbered.items():
+        first, last = min(part[0] for part in stored), max(part[1] for part in stored)
+        missing = last - first + 1 - sum(part[2] for part in stored)
+        if missing:
+            yield f"epoch {epoch}: {missing} of the ticks {first} to {last} are in no candle"
+
+
+def successes(desk: Desk) -> dict[str, float]:
+    """Task to the time (seconds since 1970) of its last success; empty while Valkey is away."""
+    try:
+        with redis.from_url(desk.state()["valkey"], socket_timeout=2) as client:
+            found: Any = client.hgetall(tallies.KEY)
+    except redis.RedisError:
+        return {}
+    words = {
+        tuple(name.decode().split(tallies.JOINT)): float(value) for name, value in found.items()
+    }
+    return {task: at for (name, task, *_), at in words.items() if name == SUCCEEDED_AT}
 
 
 class Footprint:

@@ -41,7 +41,7 @@ def all_of(desk: Desk, disk: Path | None) -> Iterator[Fault]:
         yield Fault(f"kill -9 {name}", partial(killed, desk, name, signal.SIGKILL))
     for name in ("web", "feed", "chain", "worker"):
         yield Fault(f"stop {name}", partial(killed, desk, name, signal.SIGTERM))
-    for name in ("feed", "chain", "worker", "beat", "anvil", "simulators", "valkey", "postgres"):
+    for name in (*PROCESSES, *SERVERS):
         yield Fault(f"freeze {name}", partial(frozen, desk, name), 4)
     for mode in ("close", "garbage", "silent", "maintenance", "burst"):
         yield Fault(f"exchange: {mode}", partial(exchange, desk, mode), 4)
