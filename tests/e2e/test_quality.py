@@ -96,6 +96,20 @@ def test_a_narrow_screen_never_scrolls_sideways(feed, tab, path):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_telephone_reaches_every_place_that_the_top_bar_names(feed, tab, desk, theme, sign_in):
+    page = tab("/rates/", viewport=WIDTHS["narrow"], color_scheme=theme).page
+    sign_in(page, make_operator())
+    page.goto("/rates/")
+    page.locator(".bottombar summary").click()
+    places = page.eval_on_selector_all(".topbar__nav a", "all => all.map((a) => a.pathname)")
+    assert len(places) >= 6
+    for place in places:
+        expect(page.locator(f'.bottombar a[href="{place}"]')).to_be_in_viewport(ratio=1)
+    expect(page.locator(".bottombar").get_by_role("button", name="Sign out")).to_be_in_viewport()
+    assert problems(page) == []
+
+
 @pytest.mark.parametrize("path", ["/rates/", "/rates/BTC_USD/"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_moves_when_the_page_comes_alive_and_values_change(feed, tab, path, width):
