@@ -20,13 +20,14 @@ from django.http import HttpRequest
 from accounts.models import ApiToken, User
 from accounts.services import roles, sessions, wallets
 from accounts.signals import wallet_linked, wallet_unlinked
+from foundation.commits import after_commit
 from live import control
 
 
 @receiver(post_save, sender=SocialAccount)
 def announce_linked(instance: SocialAccount, created: bool, **kwargs: Any) -> None:
     if created and instance.provider == wallets.PROVIDER_ID:
-        transaction.on_commit(partial(wallet_linked.send, **_facts(instance)), robust=True)
+        after_commit(wallet_linked.send, **_facts(instance))
 
 
 @receiver(pre_delete, sender=SocialAccount)
@@ -41,7 +42,7 @@ def keep_last_credential(instance: SocialAccount, origin: Any, **kwargs: Any) ->
 def announce_unlinked(instance: SocialAccount, **kwargs: Any) -> None:
     if instance.provider != wallets.PROVIDER_ID:
         return
-    transaction.on_commit(partial(wallet_unlinked.send, **_facts(instance)), robust=True)
+    after_commit(wallet_unlinked.send, **_facts(instance))
     end = partial(
         sessions.end_sessions_of_wallet,
         user_id=instance.user_id,
@@ -60,24 +61,24 @@ def keep_session(request: HttpRequest, **kwargs: Any) -> None:
 def hang_up(request: HttpRequest | None, **kwargs: Any) -> None:
     """What the session may hear ends with it, on every page that is still open."""
     if request is not None and (key := request.session.session_key):
-        transaction.on_commit(partial(control.end_session, key), robust=True)
+        after_commit(control.end_session, key)
 
 
 @receiver(post_delete, sender=ApiToken)
 def hang_up_token(instance: ApiToken, **kwargs: Any) -> None:
-    transaction.on_commit(partial(control.end_token, instance.pk), robust=True)
+    after_commit(control.end_token, instance.pk)
 
 
 @receiver(post_save, sender=User)
 def put_out(instance: User, created: bool, **kwargs: Any) -> None:
     """Whoever is switched off hears nothing more, however they came in."""
     if not created and not instance.is_active:
-        transaction.on_commit(partial(control.withdraw, user_id=instance.pk), robust=True)
+        after_commit(control.withdraw, user_id=instance.pk)
 
 
 @receiver(pre_delete, sender=User)
 def put_out_deleted(instance: User, **kwargs: Any) -> None:
-    transaction.on_commit(partial(control.withdraw, user_id=instance.pk), robust=True)
+    after_commit(control.withdraw, user_id=instance.pk)
 
 
 @receiver(user_signed_up)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from accounts.models import User
 from accounts.signals import (
     user_blotted_out,
     user_exported,
@@ -18,6 +20,7 @@ from accounts.signals import (
 from balances import tasks
 from balances.services import watches
 from balances.signals import work_queued
+from foundation.commits import after_commit
 
 logger = structlog.get_logger(__name__)
 
@@ -30,6 +33,12 @@ def watch_wallet(user_id: int, address: str, **kwargs: Any) -> None:
 @receiver(wallet_unlinked)
 def leave_wallet(user_id: int, address: str, **kwargs: Any) -> None:
     watches.unprove(user_id, address)
+
+
+@receiver(user_logged_in)
+def settle_wallets(user: User, **kwargs: Any) -> None:
+    """What a lost connection kept from being watched then is watched from now on."""
+    after_commit(watches.settle, user.pk)
 
 
 @receiver(user_exported)

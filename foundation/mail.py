@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -20,6 +19,7 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
+from foundation.commits import after_commit
 from foundation.models import OutgoingMail
 
 logger = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class OutboxBackend(BaseEmailBackend):
         """Raises ``ValueError`` for attachments, which nothing here sends."""
         rows = [OutgoingMail(message=_written(message)) for message in email_messages]
         OutgoingMail.objects.bulk_create(rows)
-        transaction.on_commit(partial(mail_waiting.send, OutboxBackend), robust=True)
+        after_commit(mail_waiting.send, OutboxBackend)
         return len(rows)
 
 

@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -18,6 +17,7 @@ from django.utils import timezone
 from accounts.models import ApiToken, Scope, User
 from accounts.services.roles import Role, holds
 from accounts.signals import token_created, token_revoked
+from foundation.commits import after_commit
 from foundation.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 
 # Lets people and scanners of leaked secrets see what it is.
@@ -69,7 +69,7 @@ def create(
         scopes=wanted,
         expires_at=expires_at,
     )
-    transaction.on_commit(partial(token_created.send, **_facts(token)), robust=True)
+    after_commit(token_created.send, **_facts(token))
     return token, secret
 
 
@@ -81,7 +81,7 @@ def revoke(*, user: User, token_id: int) -> None:
         raise NotFound("You have no such token.")
     facts = _facts(token)
     token.delete()
-    transaction.on_commit(partial(token_revoked.send, **facts), robust=True)
+    after_commit(token_revoked.send, **facts)
 
 
 def authenticate(secret: str) -> ApiToken:

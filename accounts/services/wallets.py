@@ -41,6 +41,13 @@ class Wallet:
     removable: bool
 
 
+def addresses_of(user_id: int) -> list[str]:
+    """EIP-55, oldest first."""
+    accounts = SocialAccount.objects.filter(user=user_id, provider=PROVIDER_ID)
+    facts = accounts.order_by("date_joined", "pk").values_list("extra_data", flat=True)
+    return [fact["address"] for fact in facts]
+
+
 def wallets_of(user: User) -> list[Wallet]:
     """Oldest first."""
     accounts = SocialAccount.objects.filter(user=user, provider=PROVIDER_ID)

@@ -55,10 +55,10 @@ def import_watches(lines: Iterable[str], *, owner: User | None) -> Result:
 def _follow(batch: list[Line], owner: User | None) -> int:
     wanted = {line.raw: line for line in batch}
     known = Address.objects.filter(raw__in=wanted).count()
-    seeding.watch_addresses(wanted)
-    found = Address.objects.filter(raw__in=wanted)
+    found = seeding.follow(wanted)
     if owner is None:
-        found.update(looked_up_until=timezone.now() + KEPT_FOR_NOBODY)
+        until = timezone.now() + KEPT_FOR_NOBODY
+        Address.objects.filter(raw__in=wanted).update(looked_up_until=until)
     else:
         Watch.objects.bulk_create(
             (

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from math import inf
 from typing import Any, Final
 
 import structlog
-from django.db import transaction
 from redis.exceptions import RedisError
 
 from balances import sources
@@ -21,6 +19,7 @@ from balances.constants import INTERRUPTIONS
 from balances.models import Block, Chain
 from balances.signals import work_queued
 from foundation import valkey
+from foundation.commits import after_commit
 from foundation.evm import blocks as node_blocks
 from foundation.evm.node import NodeError
 from foundation.evm.nodes import Nodes
@@ -67,7 +66,7 @@ def want(chain: Chain, moment: datetime) -> bool:
     except RedisError as problem:
         logger.warning("time not wanted", error=repr(problem))
         return False
-    transaction.on_commit(partial(work_queued.send, sender=Block), robust=True)
+    after_commit(work_queued.send, sender=Block)
     return True
 
 

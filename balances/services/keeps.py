@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.db import transaction
 
-from balances.models import Address, Keep
+from balances.models import Keep
 from balances.services import seeding
 from balances.signals import work_queued
+from foundation.commits import after_commit
 
 
 @transaction.atomic
 def keep(raw: bytes, keeper: str) -> None:
     """Follow the address (20 bytes) until ``keeper`` lets it go. Harmless when repeated."""
-    while True:
-        seeding.watch_addresses([raw])
-        # Locked, so that whoever forgets addresses either leaves it or is done with it.
-        found = Address.objects.select_for_update(no_key=True).filter(raw=raw).first()
-        if found is not None:
-            break
+    (found,) = seeding.follow([raw])
     Keep.objects.get_or_create(address=found, keeper=keeper)
-    transaction.on_commit(partial(work_queued.send, sender=Keep), robust=True)
+    after_commit(work_queued.send, sender=Keep)
 
 
 def let_go(raw: bytes, keeper: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from math import ceil
 from typing import Final
 
@@ -14,6 +13,7 @@ from balances.models import Address, BackfillJob
 from balances.services import addresses, seeding
 from balances.signals import work_queued
 from foundation import throttling
+from foundation.commits import after_commit
 from foundation.errors import RateLimited
 
 # An address is kept for so long after it was last looked at, if nobody watches it.
@@ -25,6 +25,9 @@ WORN: Final = timedelta(hours=1)
 OPENED: Final = 1
 NEW_AN_HOUR: Final = 60
 HOUR: Final = 3600
+# By name, as watches and treasury addresses: more than one may watch, and still an end.
+NEW_A_DAY: Final = 10_000
+DAY: Final = 86_400
 
 
 def look_up(address: str | bytes, *, by: int | None = None) -> Address:
@@ -39,7 +42,7 @@ def look_up(address: str | bytes, *, by: int | None = None) -> Address:
     found = Address.objects.filter(raw=raw).first()
     if found is None:
         if by is not None:
-            _count_new(by)
+            _count_look_up(by)
         return _begin(raw, now)
     if found.looked_up_until is None or found.looked_up_until < now + FOLLOWED_FOR - WORN:
         # One that was forgotten meanwhile is a new one.
@@ -48,7 +51,23 @@ def look_up(address: str | bytes, *, by: int | None = None) -> Address:
     return found
 
 
-def _count_new(user: int) -> None:
+def count_new(by: int, raw: bytes) -> None:
+    """Count an address that the user of that key wants followed for good, if nobody follows it yet.
+
+    Taking it out and naming others does not end. Raises ``RateLimited``.
+    """
+    if Address.objects.filter(raw=raw).exists():
+        return
+    allowed, wait = throttling.take(f"watches:{by}", NEW_A_DAY, DAY)
+    if not allowed:
+        problem = (
+            f"You added {NEW_A_DAY:,} addresses within a day that nobody here knew. Wait a while "
+            "before the next new one."
+        )
+        raise RateLimited(problem, retry_after=max(ceil(wait or 0), 1))
+
+
+def _count_look_up(user: int) -> None:
     allowed, wait = throttling.take(f"lookups:{user}", NEW_AN_HOUR, HOUR)
     if not allowed:
         problem = (
@@ -60,10 +79,10 @@ def _count_new(user: int) -> None:
 
 @transaction.atomic
 def _begin(raw: bytes, now: datetime) -> Address:
-    seeding.watch_addresses([raw])
-    Address.objects.filter(raw=raw).update(looked_up_until=now + FOLLOWED_FOR)
-    address = Address.objects.get(raw=raw)
+    (address,) = seeding.follow([raw])
+    address.looked_up_until = now + FOLLOWED_FOR
+    address.save(update_fields=["looked_up_until"])
     # A page is open: it goes ahead of what an import has queued.
     BackfillJob.objects.waiting().filter(address=address).update(priority=OPENED)
-    transaction.on_commit(partial(work_queued.send, sender=Address), robust=True)
+    after_commit(work_queued.send, sender=Address)
     return address

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -15,6 +14,7 @@ from balances.services.blocks import RECENT
 from balances.services.holdings import Reason, State
 from balances.signals import work_queued
 from foundation import throttling
+from foundation.commits import after_commit
 
 # So many may wait for one chain; whoever asks for more is told to come back.
 MAX_WAITING: Final = 1_000
@@ -61,7 +61,7 @@ def queue(
     ]
     # Somebody else may have asked in this moment.
     BackfillJob.objects.bulk_create(jobs, ignore_conflicts=True)
-    transaction.on_commit(partial(work_queued.send, sender=BackfillJob), robust=True)
+    after_commit(work_queued.send, sender=BackfillJob)
     return True
 
 

@@ -63,6 +63,22 @@ def watch_addresses(raw: Iterable[bytes]) -> None:
             _add_jobs(chain, rows)
 
 
+@transaction.atomic
+def follow(raw: Iterable[bytes]) -> list[Address]:
+    """The same, and the rows of the addresses, which stay until this transaction has ended.
+
+    They are locked in one order, so that whoever forgets addresses either leaves them or is done
+    with them, and then they are followed anew.
+    """
+    wanted = set(raw)
+    while True:
+        watch_addresses(wanted)
+        known = Address.objects.filter(raw__in=wanted).order_by("pk")
+        rows = list(known.select_for_update(no_key=True))
+        if len(rows) == len(wanted):
+            return rows
+
+
 def seed_all(chain: Chain) -> None:
     """Ask for the first readings of every address there is, on a chain that is new to us."""
     sql = """

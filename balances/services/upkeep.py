@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,6 +28,10 @@ logger = structlog.get_logger(__name__)
 
 # Hash in Valkey: name to count. Lost with it, as counters may be.
 COUNTERS: Final = "balances:counters"
+# Hashes in Valkey: the key of an endpoint to when its turn came. Lost with it, all begin anew.
+PROBES: Final = "balances:probes"
+# Seconds after which no endpoint is begun with in one turn; the last may take ``probe.WHOLE``.
+PROBING: Final = 30.0
 MISMATCHES: Final = "mismatches"
 
 PROBED: Final = (
@@ -38,6 +43,7 @@ SWEPT_AT_ONCE: Final = 1_000
 SAMPLE_LEAST, SAMPLE_MOST = 50, 1_000
 JOBS_KEPT: Final = timedelta(days=7)
 AT_ONCE: Final = 10_000
+FORGOTTEN_AT_ONCE: Final = 50
 # A chain whose newest block is this many of its block times old is late, and above that in alarm.
 LATE_BLOCKS: Final = 3
 ALARM: Final = timedelta(minutes=5)
@@ -76,23 +82,32 @@ def name_tokens(chain: Chain, nodes: Nodes) -> int:
 def probe_endpoints(*, full: bool) -> int:
     """Ask every enabled endpoint, and keep what it said; return how many answered well.
 
-    One that was never probed is probed in full.
+    One that was never probed is probed in full. Those that were asked longest ago come first, and
+    none is begun after ``PROBING`` seconds: slow ones cost others a turn and no more.
     """
-    good = 0
     rows = RpcEndpoint.objects.filter(enabled=True, chain__enabled=True).select_related("chain")
-    for row in rows:
+    turns = f"{PROBES}:{'full' if full else 'short'}"
+    last: Any = valkey.client().hgetall(turns)
+    good, until = 0, time.monotonic() + PROBING
+    for row in sorted(rows, key=lambda row: float(last.get(str(row.pk).encode(), 0))):
+        valkey.client().hset(turns, str(row.pk), timezone.now().timestamp())
         good += _probe(row, full=full or row.last_ok_at is None)
+        if time.monotonic() >= until:
+            break
     return good
 
 
 def _probe(row: RpcEndpoint, *, full: bool) -> bool:
+    begun = time.monotonic()
     try:
         endpoint = sources.endpoint(row)
         found = probe.probe(endpoint, multicall=_multicall(row.chain)) if full else None
         chain_id = found.chain_id if found else _chain_id(endpoint)
-    except (NodeError, sources.Unconfigured) as problem:
-        kind = problem.kind if isinstance(problem, NodeError) else "unconfigured"
-        return _failed(row, kind)
+    except NodeError as problem:
+        slow = time.monotonic() - begun >= probe.WHOLE
+        return _failed(row, "slow" if slow else problem.kind)
+    except sources.Unconfigured:
+        return _failed(row, "unconfigured")
     if chain_id != row.chain_id:
         logger.error("another chain answers", endpoint=row.name, chain=row.chain_id, is_=chain_id)
         return _failed(row, "wrong_chain")
@@ -282,14 +297,20 @@ def prune(now: datetime) -> int:
 
 def _forget_addresses(now: datetime) -> int:
     gone = 0
-    while True:
-        with transaction.atomic():
-            # Locked, so that one who looks it up now waits and then begins anew.
-            lapsed = Address.objects.forgotten(now).select_for_update(skip_locked=True)
-            some = [row.pk for row in lapsed[:1000]]
-            if not some:
-                return gone
-            gone += Address.objects.filter(pk__in=some).delete()[0]
+    while some := _forget_some(now):
+        gone += some
+    return gone
+
+
+@transaction.atomic
+def _forget_some(now: datetime) -> int:
+    """In the order in which a block takes its locks: the chain's row, then what it moves. A few at
+    a time, so that no follower waits long."""
+    list(Chain.objects.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    # Locked, so that one who looks it up now waits and then begins anew.
+    lapsed = Address.objects.forgotten(now).select_for_update(skip_locked=True)
+    some = [row.pk for row in lapsed[:FORGOTTEN_AT_ONCE]]
+    return int(Address.objects.filter(pk__in=some).delete()[0]) if some else 0
 
 
 PRUNE = """

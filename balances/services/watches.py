@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services import wallets
 from balances.constants import balances_topic
 from balances.models import Address, Chain, TokenPreference, Watch
 from balances.querysets import WatchQuerySet
-from balances.services import addresses, seeding
+from balances.services import addresses, lookup, seeding
 from balances.services.amounts import address_text
 from balances.signals import work_queued
+from foundation.commits import after_commit
 from foundation.errors import Conflict, InvalidInput, NotFound
 from live import control
 
@@ -76,7 +77,8 @@ def add(
 ) -> Watch:
     """Watch an address, on one chain or on all; reading what it holds begins on commit.
 
-    Raises ``InvalidInput``, and ``Conflict`` for one that is watched already or one too many.
+    Raises ``InvalidInput``, ``Conflict`` for one that is watched already or one too many, and
+    ``RateLimited`` for too many in a day that nobody here followed.
     """
     raw = addresses.parse(address) if isinstance(address, str) else address
     facts = checked({"label": label, "group": group, "colour": colour})
@@ -90,6 +92,7 @@ def add(
         )
     if of(user).count() >= MAX_WATCHES:
         raise Conflict(f"At most {MAX_WATCHES:,} addresses.", code="too_many_watches")
+    lookup.count_new(user.pk, raw)
     watch = Watch(owner=user, address=_seeded(raw), chain=chain, proven=proven, **facts)
     watch.save()
     return watch
@@ -131,6 +134,21 @@ def prove(user_id: int, address: str) -> None:
     )
 
 
+def settle(user_id: int) -> None:
+    """Watch the wallets that are linked, and those that are no more no longer.
+
+    ``prove`` and ``unprove`` do so at once; what they could not do then is made up for here.
+    """
+    # Watches before wallets: one that is linked meanwhile is proven twice, and never taken away.
+    proven = Watch.objects.filter(owner=user_id, proven=True).values_list("address__raw", flat=True)
+    watched = {bytes(raw) for raw in proven}
+    linked = {addresses.parse(address): address for address in wallets.addresses_of(user_id)}
+    for raw in linked.keys() - watched:
+        prove(user_id, linked[raw])
+    for raw in watched - linked.keys():
+        unprove(user_id, address_text(raw))
+
+
 @transaction.atomic
 def unprove(user_id: int, address: str) -> None:
     """A wallet was unlinked: its watch goes, unless its owner gave it a name or the like."""
@@ -152,9 +170,9 @@ def forget(user_id: int) -> None:
 
 
 def _seeded(raw: bytes) -> Address:
-    seeding.watch_addresses([raw])
-    transaction.on_commit(partial(work_queued.send, sender=Watch), robust=True)
-    return Address.objects.get(raw=raw)
+    (address,) = seeding.follow([raw])
+    after_commit(work_queued.send, sender=Watch)
+    return address
 
 
 def _hang_up(user_id: int, address: Address) -> None:
@@ -162,7 +180,7 @@ def _hang_up(user_id: int, address: Address) -> None:
     if Watch.objects.filter(owner=user_id, address=address).exists():
         return
     topic = balances_topic(bytes(address.raw))
-    transaction.on_commit(partial(control.withdraw, user_id=user_id, topic=topic), robust=True)
+    after_commit(control.withdraw, user_id=user_id, topic=topic)
 
 
 def checked(facts: dict[str, Any]) -> dict[str, Any]:

@@ -50,3 +50,25 @@ def test_pages_and_the_api_share_one_count_which_is_each_users_own(few):
 def test_a_stranger_is_asked_to_sign_in_and_counts_for_nothing(few):
     assert Client().get(page(1)).status_code == 302
     assert not Address.objects.exists()
+
+
+def test_watching_is_no_way_around_the_limit(few, monkeypatch):
+    monkeypatch.setattr(lookup, "NEW_A_DAY", 2)
+    ann, ben = signed_in("ann"), signed_in("ben")
+
+    def watch(client, number):
+        body = {"address": ledger.text(number)}
+        return client.post("/api/v1/watches", body, content_type="application/json")
+
+    first = watch(ann, 1).json()["id"]
+    assert ann.delete(f"/api/v1/watches/{first}").status_code == 204
+    # Whoever is known costs nothing, and taking one out gives nothing back.
+    assert [watch(ann, number).status_code for number in (1, 2, 3)] == [201, 201, 429]
+    answer = watch(ann, 3)
+    assert refused(answer) == (429, "rate_limited", [])
+    assert 0 < int(answer["Retry-After"]) <= 2 * 86_400
+    page = ann.post("/balances/", {"address": ledger.text(3)})
+    assert (page.status_code, int(page["Retry-After"]) > 0) == (429, True)
+    assert "that nobody here knew" in text_of(page)
+    assert not Address.objects.filter(raw=ledger.raw(3)).exists()
+    assert watch(ben, 3).status_code == 201

@@ -3,6 +3,7 @@ here; the follower's tests use real ones."""
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -25,9 +26,10 @@ from balances.services import history, lookup, seeding, upkeep, watches
 from balances.tests import ledger
 from balances.tests.people import signed_in
 from foundation.evm import blocks as node_blocks
-from foundation.evm import multicall
+from foundation.evm import multicall, probe
 from foundation.evm.blocks import Header
 from foundation.evm.node import NodeError
+from foundation.tests.fake_node import FakeNode, passing_to
 
 pytestmark = pytest.mark.django_db
 
@@ -241,6 +243,29 @@ def test_probing_keeps_what_an_endpoint_can_do(anvil):
     assert (good.archive_from, good.batch_max, good.failures) == (0, 100, 0)
     assert good.last_ok_at is not None
     assert (down.last_error_class, unset.last_error_class) == ("unavailable", "unconfigured")
+
+
+def test_a_slow_endpoint_costs_others_a_turn_and_no_more(anvil, monkeypatch):
+    """It answers each question just in time, and all of them together take too long."""
+    chain = ledger.make_chain(anvil.chain_id)
+    monkeypatch.setattr(probe, "WHOLE", 2.0)
+    with FakeNode(passing_to(anvil.url, late)) as node:
+        slow = RpcEndpoint.objects.create(chain=chain, name="a", url_http=node.url)
+        good = RpcEndpoint.objects.create(chain=chain, name="b", url_http=anvil.url)
+        # A turn is over when one of them was asked.
+        monkeypatch.setattr(upkeep, "PROBING", 0.0)
+        found = [upkeep.probe_endpoints(full=True) for _ in range(3)]
+    assert found == [0, 1, 0]
+    slow.refresh_from_db()
+    good.refresh_from_db()
+    assert (slow.last_error_class, slow.failures, slow.caps) == ("slow", 2, {})
+    assert (good.last_error_class, good.failures) == ("", 0)
+    assert good.caps["eip1898"] is True
+
+
+def late(item, answer):
+    threading.Event().wait(0.5)
+    return answer
 
 
 # --- What is thrown away ------------------------------------------------------------------------

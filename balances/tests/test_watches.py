@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import Scope
-from accounts.tests.people import CHECKSUMMED, make_user, make_wallet
+from accounts.tests.people import CHECKSUMMED, make_user, make_wallet, sign_in
 from balances.models import Address, BackfillJob, Watch
 from balances.services import watches
 from balances.tests import ledger
@@ -187,6 +188,30 @@ def test_an_address_that_was_watched_becomes_proven_and_keeps_its_name(chain):
     watches.prove(user.pk, CHECKSUMMED)
     (watch,) = watches.of(user)
     assert (watch.label, watch.proven) == ("mine", True)
+
+
+def test_what_linking_could_not_do_is_made_up_for_at_the_next_sign_in(
+    chain, monkeypatch, django_capture_on_commit_callbacks
+):
+    user = make_user()
+
+    def lost(*args):
+        raise OperationalError("connection lost")
+
+    with monkeypatch.context() as patch, django_capture_on_commit_callbacks(execute=True):
+        patch.setattr(watches, "_seeded", lost)
+        wallet = make_wallet(user)
+    assert not watches.of(user)
+    with django_capture_on_commit_callbacks(execute=True):
+        sign_in(user)
+    assert watches.of(user).get().proven
+    with monkeypatch.context() as patch, django_capture_on_commit_callbacks(execute=True):
+        patch.setattr(watches, "unprove", lost)
+        wallet.delete()
+    assert watches.of(user).get().proven
+    with django_capture_on_commit_callbacks(execute=True):
+        sign_in(user)
+    assert not watches.of(user)
 
 
 def test_an_unlinked_wallet_is_watched_no_more(chain, django_capture_on_commit_callbacks):

@@ -212,7 +212,10 @@ def _add(request: HttpRequest) -> HttpResponse:
         watch = watches.add(user_of(request), **form.cleaned_data)
     except QuaysideError as refused:
         form.refuse(refused)
-        return _page(request, form, status=refused.status)
+        response = _page(request, form, status=refused.status)
+        if refused.retry_after is not None:
+            response["Retry-After"] = str(refused.retry_after)
+        return response
     spelled = address_text(bytes(watch.address.raw))
     messages.success(request, f"You watch {watch.label or short(spelled)} now.")
     return redirect("balances:list")

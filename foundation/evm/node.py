@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
 from foundation.evm.channel import Channel
@@ -40,14 +42,18 @@ class Endpoint:
 
 
 class Node:
-    """Blocking and safe between threads. ``deadline`` is in seconds, for each HTTP exchange.
+    """Blocking and safe between threads. ``deadline`` is in seconds, for each HTTP exchange; after
+    ``until`` (``time.monotonic()``) nothing is asked any more.
 
     What is asked is only ever read: a question may be sent twice when a connection breaks.
     """
 
-    def __init__(self, endpoint: Endpoint, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, deadline: float = DEADLINE, until: float = inf
+    ) -> None:
         self.endpoint = endpoint
         self.deadline = deadline
+        self.until = until
         self.batch_max = max(endpoint.batch_max, 1)
         self.multicall_cells = max(endpoint.multicall_cells, 1)
         self._channel = Channel(endpoint.url_http)
@@ -104,7 +110,10 @@ class Node:
 
     def _exchange(self, question: Any) -> Any:
         body = json.dumps(question, separators=(",", ":")).encode()
-        answer = self._channel.post(body, seconds=self.deadline)
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise NodeError("unavailable", "no time left", timed_out=True)
+        answer = self._channel.post(body, seconds=min(self.deadline, left))
         try:
             return json.loads(answer)
         except (ValueError, RecursionError):

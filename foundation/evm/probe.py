@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ BATCHES: Final = (100, 10)
 LOG_RANGES: Final = (10_000, 2_000, 1_000, 500, 50)
 # Behind the head; geth keeps the state of 128 blocks.
 DEPTHS: Final = (10_000, 128, 1)
+# Seconds for all questions together.
+WHOLE: Final = 15.0
 LONGEST_CLIENT: Final = 80
 _NOBODY: Final = written(bytes(20))
 _NOWHERE: Final = written(bytes.fromhex("11" * 20))
@@ -43,14 +46,19 @@ class Probe:
 def probe(
     endpoint: Endpoint, *, multicall: bytes | None = None, deadline: float = DEADLINE
 ) -> Probe:
-    """Ask about twenty questions. Raises ``NodeError`` where even chain and head are not told; what
-    else fails is something the endpoint cannot do, until it is probed again.
+    """Ask about twenty questions, for ``WHOLE`` seconds at most. Raises ``NodeError`` where even
+    chain and head are not told, or that time was too short: nothing was found out then. What else
+    fails is something the endpoint cannot do, until it is probed again.
     """
-    node = Node(endpoint, deadline=deadline)
+    until = time.monotonic() + WHOLE
+    node = Node(endpoint, deadline=deadline, until=until)
     try:
-        return _probe(node, multicall)
+        found = _probe(node, multicall)
     finally:
         node.close()
+    if time.monotonic() >= until:
+        raise NodeError("unavailable", "too slow to be probed", timed_out=True)
+    return found
 
 
 def _probe(node: Node, multicall: bytes | None) -> Probe:
@@ -60,7 +68,7 @@ def _probe(node: Node, multicall: bytes | None) -> Probe:
         "eip1898": lambda: _names_blocks_by_hash(node, head),
         "override": lambda: _lets_code_come_along(node),
         "trace": lambda: _traces(node, head),
-        "subscribe": lambda: _subscribes(node.endpoint.url_ws),
+        "subscribe": lambda: _subscribes(node),
     }
     return Probe(
         chain_id=chain_id,
@@ -166,16 +174,17 @@ def _has_code(node: Node, where: bytes) -> bool:
     return len(data(node.call("eth_getCode", written(where), "latest"))) > 0
 
 
-def _subscribes(url_ws: str) -> bool:
-    return bool(url_ws) and asyncio.run(_subscribed(url_ws))
+def _subscribes(node: Node) -> bool:
+    url, left = node.endpoint.url_ws, node.until - time.monotonic()
+    return bool(url) and left > 0 and asyncio.run(_subscribed(url, min(2 * OPEN, left)))
 
 
-async def _subscribed(url_ws: str) -> bool:
+async def _subscribed(url_ws: str, seconds: float) -> bool:
     done = asyncio.Event()
     async with aclosing(new_heads(url_ws, on_subscribed=done.set)) as heads:
         first = asyncio.ensure_future(anext(heads))
         waiting = asyncio.ensure_future(done.wait())
-        await asyncio.wait([first, waiting], timeout=2 * OPEN, return_when="FIRST_COMPLETED")
+        await asyncio.wait([first, waiting], timeout=seconds, return_when="FIRST_COMPLETED")
         for task in (first, waiting):
             task.cancel()
         await asyncio.gather(first, waiting, return_exceptions=True)

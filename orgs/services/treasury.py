@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.constants import EventKind
 from accounts.models import User
 from balances.models import Address
-from balances.services import addresses, history, valuation
+from balances.services import addresses, history, lookup, valuation
 from balances.services.amounts import EXACT, address_text
 from balances.services.holdings import Holding
 from foundation.errors import Conflict, InvalidInput, NotFound
@@ -51,7 +51,8 @@ class Held:
 def add(*, org: Organisation, by: User, address: str, label: str = "") -> TreasuryAddress:
     """Name an address as the organisation's; it is followed from now on.
 
-    Raises ``Forbidden``, ``InvalidInput``, and ``Conflict`` for one that is there or too many.
+    Raises ``Forbidden``, ``InvalidInput``, ``Conflict`` for one that is there or too many, and
+    ``RateLimited`` for too many in a day that nobody here followed.
     """
     require(by, org, Act.MANAGE)
     raw, text = addresses.parse(address), _checked_label(label)
@@ -62,6 +63,7 @@ def add(*, org: Organisation, by: User, address: str, label: str = "") -> Treasu
         raise Conflict(problem, code="address_exists", fields={"address": [problem]})
     if org.treasury.count() >= MAX_ADDRESSES:
         raise Conflict(f"There are {MAX_ADDRESSES} addresses.", code="too_many_addresses")
+    lookup.count_new(by.pk, raw)
     row = org.treasury.create(raw=raw, label=text, added_by=by)
     acts.note(org=org, by=by, kind=EventKind.ORG_TREASURY_ADDED, detail=address_text(raw))
     return row

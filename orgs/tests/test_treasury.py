@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.tests.people import make_user
 from balances.models import Address, BackfillJob, Keep
-from balances.services import upkeep
+from balances.services import lookup, upkeep
 from balances.tests import ledger
 from foundation.errors import Conflict
 from orgs.models import OrgRole, TreasuryAddress
@@ -114,6 +114,18 @@ def test_a_label_is_short_and_printable(org, owner):
         refused = post(browser(owner), address=FIRST, label=label)
         assert refused.status_code == 400
         assert list(refused.json()["error"]["fields"]) == ["label"]
+
+
+def test_addresses_that_nobody_knew_have_a_limit_a_day(org, owner, monkeypatch):
+    monkeypatch.setattr(lookup, "NEW_A_DAY", 1)
+    name(org, owner)
+    refused = post(browser(owner), address=SECOND)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limited")
+    assert 0 < int(refused["Retry-After"]) <= 2 * 86_400
+    page = browser(owner).post(f"{PAGE}add", {"address": SECOND})
+    assert (page.status_code, "that nobody here knew" in page.content.decode()) == (400, True)
+    Address.objects.create(raw=bytes.fromhex(SECOND[2:]))
+    assert post(browser(owner), address=SECOND).status_code == 201
 
 
 def test_there_is_room_for_so_many_and_no_more(org, owner, monkeypatch):
