@@ -101,12 +101,12 @@ def apply_block(
 
 
 def _obstacle(chain: Chain, block: BlockData, *, begins: bool) -> Outcome | None:
-    if Block.objects.filter(chain=chain, hash=block.hash).exists():
-        return Outcome.KNOWN
     if chain.head_number is None:
         return None
     if block.number <= chain.head_number:
-        return Outcome.FORKED
+        # Above the head, one that is stored was kept for an address's past and never applied.
+        known = Block.objects.filter(chain=chain, hash=block.hash).exists()
+        return Outcome.KNOWN if known else Outcome.FORKED
     if begins:
         return None
     if block.number > chain.head_number + 1:
@@ -214,6 +214,8 @@ def _commit(
             ChainSpan.objects.filter(chain=chain, to_block=chain.head_number).update(
                 to_block=block.number
             )
+        # What was kept of that number, of this branch or another, is no part of it.
+        Block.objects.filter(chain=chain, number=block.number).delete()
         insert(chain, block, matched.tokens)
         place = Place(chain.pk, block.number, block.hash)
         if not traced:

@@ -25,7 +25,7 @@ from balances.models import (
     Transfer,
     Tx,
 )
-from balances.services import blocks, cells, holes, rollback, seeding
+from balances.services import blocks, cells, holes, keepsakes, rollback, seeding
 from balances.services.blocks import Outcome, apply_block
 from balances.services.catching_up import CatchUp, Halted, HeadMoved
 from balances.tests.simulated_chain import TOKENS, SimulatedChain
@@ -384,6 +384,28 @@ def test_a_reorg_right_after_a_new_beginning_goes_back_to_before_the_hole(
     assert Chain.objects.get().head_number == simulated.head.number
     native = Balance.objects.filter(token__contract=NATIVE, stale=False)
     assert native.count() == len(PEOPLE)
+
+
+@pytest.mark.parametrize("orphaned", [False, True])
+def test_a_block_that_was_kept_above_the_head_is_applied_all_the_same(
+    simulated, catch_up, orphaned
+):
+    settle(catch_up)
+    chain = Chain.objects.get()
+    simulated.mine(1, transfers=30)
+    for person in PEOPLE:
+        keepsakes.keep_txs(chain, simulated.head, person)
+    if orphaned:
+        simulated.take_back(1)
+        simulated.mine(1, transfers=30)
+    simulated.mine(1, transfers=30)
+    settle(catch_up)
+    assert Chain.objects.get().head_number == simulated.head.number
+    stored = Block.objects.order_by("number").values_list("hash", flat=True)
+    assert [bytes(name) for name in stored] == [
+        block.hash for block in simulated.line[-len(stored) :]
+    ]
+    assert wrong_values(simulated) == []
 
 
 def test_an_import_of_addresses_during_a_block_costs_one_more_look(
