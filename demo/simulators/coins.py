@@ -38,6 +38,7 @@ class Mode(enum.StrEnum):
     SERVER = "500"
     ERROR_BODY = "200_error"  # HTTP 200, and the body says that it failed
     HTML = "html"  # what a proxy in front of the service says
+    HTML_REFUSAL = "html_403"  # what it says to an address that it takes for a robot's
     TRUNCATED = "truncated"  # half of a JSON document
     SLOW = "slow"
     PARTIAL = "partial"  # a tenth of the rows
@@ -74,6 +75,7 @@ PLAN: Final = (15_000, 0)
 HTML_PAGE: Final = Answer(
     503, "<!DOCTYPE html><title>Just a moment...</title><h1>Checking</h1>", "text/html"
 )
+HTML_REFUSAL: Final = HTML_PAGE._replace(status=403)
 # HTTP status, error_code and text of CoinMarketCap.
 CMC_ERRORS: Final = {
     Mode.UNAUTHORIZED: (401, 1001, "This API Key is invalid."),
@@ -153,6 +155,8 @@ class CoinMarket:
             await asyncio.sleep(service.delay)
         if service.mode is Mode.HTML:
             return HTML_PAGE
+        if service.mode is Mode.HTML_REFUSAL:
+            return HTML_REFUSAL
         found: Answer = getattr(self, f"_{name}")(service, "/" + rest, query, headers)
         if service.mode is Mode.TRUNCATED and found.status == 200:
             return Answer(200, '{"status": {"error_code": 0}, "data": [{"id": 1, "na')

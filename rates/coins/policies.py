@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rates.coins.constants import PERIOD
-from rates.coins.sources.listing import Kind
+from rates.coins.sources.listing import OF_THE_KEY, Kind
 
-# Asking again cannot help before somebody has changed something; saving the source ends it.
+# For what somebody has to change; saving the source ends it.
 UNTIL_CHANGED: Final = timedelta(hours=24)
-HOLDS: Final = frozenset({Kind.KEY, Kind.PAYMENT, Kind.PLAN})
 ADDRESS_PAUSE: Final = timedelta(minutes=2)
 LONGEST_WAIT: Final = timedelta(hours=1)
 # Before the first answer there is nothing to serve, so what passes by itself is tried again sooner.
@@ -23,15 +22,23 @@ SLACK: Final = timedelta(seconds=5)
 
 
 def next_attempt(
-    kind: Kind, now: datetime, *, retry_after: float | None = None, first: bool = False
+    kind: Kind,
+    now: datetime,
+    *,
+    retry_after: float | None = None,
+    first: bool = False,
+    keyed: bool = True,
 ) -> datetime:
     """The earliest time of the next call after a failure. Times are UTC.
 
     What passes by itself is tried again in the next period, so that a source that is back is used
-    within one; ``first`` says that it has never answered, and does not wait so long.
+    within one; ``first`` says that it has never answered, and does not wait so long. Where it is
+    asked without a key, no key is at fault: ``keyed``.
     """
-    if kind in HOLDS:
-        return now + UNTIL_CHANGED
+    if kind in OF_THE_KEY:
+        if keyed:
+            return now + UNTIL_CHANGED
+        kind = Kind.ADDRESS
     if kind is Kind.MONTH:
         return month_end(now)
     if kind is Kind.DAY:

@@ -130,8 +130,12 @@ def has_key(source: CoinSource) -> bool:
 
 
 def adapter_of(source: CoinSource) -> Adapter:
-    key = os.environ.get(source.key_variable, "") if source.key_variable else ""
-    return ADAPTERS[source.name](settings.COIN_SOURCE_URLS[source.name], key=key, wire=source.wire)
+    url = settings.COIN_SOURCE_URLS[source.name]
+    return ADAPTERS[source.name](url, key=_key_of(source), wire=source.wire)
+
+
+def _key_of(source: CoinSource) -> str:
+    return os.environ.get(source.key_variable, "") if source.key_variable else ""
 
 
 def _keep(source: CoinSource, answer: Fetched | SourceFailed, now: datetime) -> SourceFailed | None:
@@ -165,6 +169,7 @@ def record(
                 now,
                 retry_after=answer.retry_after,
                 first=state.fetched_at is None,
+                keyed=bool(_key_of(source)),
             )
         else:
             state.rows = [list(row) for row in answer.rows]

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import httpx
 
-from rates.coins.sources.listing import Kind, SourceFailed
+from rates.coins.sources.listing import OF_THE_KEY, Kind, SourceFailed
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 8.0
@@ -86,8 +86,14 @@ def parse(body: bytes) -> Any:
 
 
 def fail_plainly(answer: Answer, kinds: Mapping[int, Kind], what: str = "") -> NoReturn:
-    """Raise what a status means where the body does not say it better."""
+    """Raise what a status means where the body does not say it better.
+
+    A page instead of JSON is no word of the source on its key, but of what stands before it on the
+    address that asks.
+    """
     kind = kinds.get(answer.status)
+    if kind in OF_THE_KEY and answer.document is None:
+        kind = Kind.ADDRESS
     if kind is None:
         kind = Kind.SERVER if answer.status >= 500 else Kind.REFUSED
         if answer.status < 300:

@@ -44,6 +44,10 @@ class Kind(enum.StrEnum):
     SHRUNKEN = "shrunken"
 
 
+# Asking again cannot help before somebody has changed the key or what is paid for it.
+OF_THE_KEY: Final = frozenset({Kind.KEY, Kind.PAYMENT, Kind.PLAN})
+
+
 class SourceFailed(Exception):
     """``message`` is for operators and holds neither address nor key; ``retry_after`` in s."""
 

@@ -15,6 +15,11 @@ def test_what_only_a_person_can_change_is_not_tried_again_soon(kind):
     assert policies.next_attempt(kind, NOW) - NOW == timedelta(hours=24)
 
 
+@pytest.mark.parametrize("kind", [Kind.KEY, Kind.PAYMENT, Kind.PLAN])
+def test_without_a_key_nothing_is_to_be_changed_and_it_is_tried_again(kind):
+    assert policies.next_attempt(kind, NOW, keyed=False) - NOW == timedelta(minutes=2)
+
+
 def test_a_day_ends_at_midnight_and_a_month_on_the_first():
     assert policies.next_attempt(Kind.DAY, NOW) == datetime(2026, 11, 22, tzinfo=UTC)
     assert policies.next_attempt(Kind.MONTH, NOW) == datetime(2026, 12, 1, tzinfo=UTC)

@@ -174,6 +174,8 @@ def test_tiny_prices_are_plain_digits(adapter):
         ("500", {Kind.SERVER}),
         ("200_error", {Kind.MINUTE}),
         ("html", {Kind.SERVER}),
+        # A page is no word on the key.
+        ("html_403", {Kind.ADDRESS}),
         ("truncated", {Kind.NOT_JSON, Kind.REFUSED, Kind.SHAPE}),
     ],
 )
