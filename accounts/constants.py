@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     ORG_MEMBER_REMOVED = "org_member_removed"
     ORG_INVITED = "org_invited"
     ORG_INVITATION_MAILED = "org_invitation_mailed"
+    ORG_JOINED = "org_joined"
     ORG_KEY_MADE = "org_key_made"
     ORG_KEY_REVOKED = "org_key_revoked"
     ORG_DOMAIN_ADDED = "org_domain_added"
@@ -80,6 +81,7 @@ EVENT_WORDS: Final = {
     EventKind.ORG_MEMBER_REMOVED: "Member of an organisation removed",
     EventKind.ORG_INVITED: "Link into an organisation made",
     EventKind.ORG_INVITATION_MAILED: "Invitation to an organisation sent",
+    EventKind.ORG_JOINED: "Organisation joined by invitation",
     EventKind.ORG_KEY_MADE: "Key of an organisation made",
     EventKind.ORG_KEY_REVOKED: "Key of an organisation revoked",
     EventKind.ORG_DOMAIN_ADDED: "Domain of an organisation added",

@@ -492,11 +492,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=15),
         "options": {"expires": 14},
     },
-    # In the first minutes of a day (UTC), or not at all: it notes what the day began with.
+    # In the first hour of a day (UTC), or not at all: it notes what the day began with.
     "note-mail-days": {
         "task": "orgs.note_mail_days",
-        "schedule": crontab(hour="0", minute="1"),
-        "options": {"expires": 600},
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 540},
     },
     "count-movers": {
         "task": "orgs.count_movers",

@@ -40,7 +40,8 @@ def count_own_actions() -> int:
 
 @shared_task(name="orgs.roll_today")
 def roll_today() -> None:
-    recount.roll(recount.open_days(timezone.now())[-1:])
+    """And yesterday: what came in its last minute was not yet in its last roll."""
+    recount.roll(recount.open_days(timezone.now())[-2:])
 
 
 @shared_task(name="orgs.roll_open_days")
@@ -69,4 +70,7 @@ def forget_invitations() -> int:
 
 @shared_task(name="orgs.note_mail_days")
 def note_mail_days() -> None:
-    mail_trends.note(timezone.now().astimezone(UTC).date())
+    """The first turn of a day notes what it began with; after its first hour nobody knows that."""
+    now = timezone.now().astimezone(UTC)
+    if now.hour == 0:
+        mail_trends.note(now.date())

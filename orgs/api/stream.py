@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, Final
 
+import structlog
 from channels.db import database_sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -35,11 +36,15 @@ from orgs.services import board as boards
 from orgs.services import search
 from orgs.services.board import BoardCopy, Period
 
+logger = structlog.get_logger(__name__)
+
 DEFAULT_CHUNK, MAX_CHUNK = 1000, 5000
 # Streams at once in one process: each keeps a database connection busy most of the time.
 MAX_STREAMS: Final = 16
 # Of these, for one address: nobody takes them all.
 MAX_OF_ADDRESS: Final = 4
+# Seconds in which a client takes a message in, or its seat is free again.
+SEND_TIMEOUT: Final = 30.0
 POSITION: Final = re.compile(r"(\d{1,18})-(\d{1,10})")
 RETRY: Final = b"retry: 3000\n\n"
 MEDIA_TYPE: Final = "text/event-stream; charset=utf-8"
@@ -161,17 +166,31 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
 async def _send_all(walk: Walk, receive: Any, send: Any) -> None:
     gone = asyncio.create_task(_disconnected(receive))
     try:
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await send(_part(walk.beginning()))
+        await _send_walk(walk, gone, send)
+    except TimeoutError:
+        # Its seat is for somebody who reads; whoever comes back has their position.
+        logger.info("stream not read", sent=walk.sent)
+    finally:
+        await cancel_and_wait({gone})
+
+
+async def _send_walk(walk: Walk, gone: asyncio.Task[None], send: Any) -> None:
+    try:
+        await _tell(send, {"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await _tell(send, _part(walk.beginning()))
         while not (walk.done or gone.done()):
-            await send(_part(await _next(walk)))
-        await send(_part(walk.ending(), last=True))
+            await _tell(send, _part(await _next(walk)))
+        await _tell(send, _part(walk.ending(), last=True))
     except QuaysideError as refused:
         # The status has gone out; the client comes back with its position, and is told to begin.
         error = _message("error", None, refused.envelope())
-        await send(_part(error, last=True))
-    finally:
-        await cancel_and_wait({gone})
+        await _tell(send, _part(error, last=True))
+
+
+async def _tell(send: Any, message: dict[str, Any]) -> None:
+    """Raises ``TimeoutError`` where the client takes nothing in for ``SEND_TIMEOUT``."""
+    async with asyncio.timeout(SEND_TIMEOUT):
+        await send(message)
 
 
 def _part(body: bytes, *, last: bool = False) -> dict[str, Any]:

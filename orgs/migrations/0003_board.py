@@ -1,8 +1,8 @@
 """The board: numbered copies of all organisations in rank order, and what changed since the newest.
 
 Statement triggers note every change of a counter or a name in ``orgs_board_delta``, in the same
-transaction. Whoever changes a counter holds its row in ``orgs_stat``, so two writers never meet here
-in different orders.
+transaction. Whoever changes a counter or ends an organisation takes its row in ``orgs_stat`` first,
+so two writers never meet here in different orders.
 """
 
 from django.db import migrations
@@ -92,7 +92,9 @@ DROP TABLE orgs_board_delta, orgs_board_version;
 DROP SEQUENCE orgs_board_seq;
 """
 
-COLUMNS = "(rank int, id bigint, actions bigint, last_active_at timestamptz, name text, name_lc text)"
+COLUMNS = (
+    "(rank int, id bigint, actions bigint, last_active_at timestamptz, name text, name_lc text)"
+)
 PERIODS = ("all", "d7", "d30")
 # Empty boards, so that there is one to read before the first is built.
 FIRST = "".join(

@@ -117,6 +117,13 @@ def accept(*, user: User, secret: str) -> Membership:
     if joined:
         invitation.accepted_at, invitation.accepted_by = timezone.now(), user
         invitation.save(update_fields=["accepted_at", "accepted_by"])
+        acts.note(
+            org=invitation.org,
+            by=user,
+            kind=EventKind.ORG_JOINED,
+            detail=f"user {user.pk} as {membership.role}",
+            to=invitation.created_by_id,
+        )
     return membership
 
 

@@ -12,6 +12,8 @@ from typing import Final
 
 from django.db import connection
 
+from orgs.models import MailHistory
+
 WEEK: Final = 7
 # The days that two weeks begin with, and one for a note that is missing today.
 KEPT: Final = 2 * WEEK + 1
@@ -41,7 +43,10 @@ class Trend:
 
 
 def note(day: date) -> None:
-    """Note what ``day`` began with. To be called in its first minutes, and once is enough."""
+    """Note what ``day`` began with. To be called in its first hour, as often as one likes: only the
+    first call counts, since later ones find what has come in since."""
+    if MailHistory.objects.filter(day=day).exists():
+        return
     with connection.cursor() as cursor:
         cursor.execute(NOTE, {"day": day, "kept": KEPT})
 

@@ -72,8 +72,9 @@ def dissolve(*, org: Organisation, by: User, confirmed: str) -> None:
         raise InvalidInput(problem, fields={"confirmed": [problem]})
     number = org.pk
     with transaction.atomic():
-        org.delete()
+        # As those do who count: the counter before the board's changes, which its end notes.
         Stat.objects.filter(org_id=number).delete()
+        org.delete()
         acts.note(org=org, by=by, kind=EventKind.ORG_DISSOLVED, detail=org.name)
     logger.info("organisation dissolved", org_id=number, user_id=by.pk)
 

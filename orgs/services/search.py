@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from django.db import ProgrammingError
+from django.db import OperationalError, ProgrammingError
 from psycopg import sql
-from psycopg.errors import UndefinedTable
+from psycopg.errors import QueryCanceled, UndefinedTable
 
 from foundation import replica
 from foundation.errors import InvalidInput, Unavailable
@@ -29,6 +29,8 @@ COUNTED: Final = 1000
 FRESH_ROWS: Final = 10_000
 # Two new boards within one request would be more than one in a million.
 TRIES: Final = 4
+# Seconds after which somebody whose question took too long may ask again.
+RETRY_AFTER: Final = 5
 
 # Only these have an index entry whatever the database's idea of a letter is.
 TRIGRAM: Final = re.compile(rf"[A-Za-z0-9{re.escape(boards.JOINED)}]{{3}}")
@@ -37,7 +39,7 @@ JOINS: Final = re.compile(rf"[{re.escape(boards.JOINED)}]")
 SETTINGS: Final = """
 SELECT set_config('synchronize_seqscans', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true),
-    set_config('work_mem', '64MB', true)
+    set_config('work_mem', '64MB', true), set_config('statement_timeout', '2s', true)
 """
 SLUG: Final = "(SELECT o.slug FROM orgs_organisation o WHERE o.id = s.id)"
 BY_RANK: Final = """
@@ -256,6 +258,11 @@ def _steadily(period: Period, read: Callable[[State], Answer]) -> Answer:
         except ProgrammingError as problem:
             if not isinstance(problem.__cause__, UndefinedTable):
                 raise
+        except OperationalError as problem:
+            if not isinstance(problem.__cause__, QueryCanceled):
+                raise
+            reason = "This takes too long. Ask for fewer at once, or for more of the name."
+            raise Unavailable(reason, code="too_slow", retry_after=RETRY_AFTER) from problem
     raise Unavailable("The board is being replaced.", code="board_changing", retry_after=1)
 
 

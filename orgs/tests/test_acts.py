@@ -156,6 +156,17 @@ def test_every_change_is_in_the_log_of_who_made_it(org, owner):
     assert all(detail.endswith(f", by user {owner.pk}") for _, detail in lines(member))
 
 
+def test_joining_is_in_the_log_of_who_joined_and_of_who_invited(org, owner):
+    stranger, saved = make_user("stranger"), link(org, owner)
+    invitations.accept(user=stranger, secret=saved)
+    # Who is a member already joins nothing.
+    invitations.accept(user=stranger, secret=link(org, owner))
+    told = f"{org.slug}: user {stranger.pk} as member"
+    assert lines(stranger) == [(EventKind.ORG_JOINED, told)]
+    joined = [line for line in lines(owner) if line[0] == EventKind.ORG_JOINED]
+    assert joined == [(EventKind.ORG_JOINED, f"{told}, by user {stranger.pk}")]
+
+
 def test_what_is_refused_or_changes_nothing_is_in_no_log(org, owner):
     memberships.change_role(org=org, by=owner, user_id=owner.pk, role=OrgRole.OWNER)
     organisations.rename(org=org, by=owner, name="Acme  Harbour")

@@ -206,6 +206,14 @@ def test_a_copy_that_is_gone_is_said_to_be(thousands):
     assert refused.value.code == "board_gone"
 
 
+def test_a_question_that_takes_too_long_is_ended_and_said_to_be(thousands, monkeypatch):
+    monkeypatch.setattr(search, "SETTINGS", search.SETTINGS.replace("'2s'", "'20ms'"))
+    monkeypatch.setattr(search, "BY_RANK", "SELECT pg_sleep(60)")
+    with pytest.raises(Unavailable) as refused:
+        search.page(skip=0, limit=10)
+    assert (refused.value.code, refused.value.retry_after) == ("too_slow", search.RETRY_AFTER)
+
+
 def test_the_copy_before_the_newest_is_kept_for_those_who_read_it(thousands):
     old = board.newest(Period.ALL)
     board.build()

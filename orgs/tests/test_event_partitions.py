@@ -104,13 +104,15 @@ def test_a_day_that_nobody_made_is_made_when_it_is_needed():
 def test_the_tasks_keep_the_days_and_fill_the_desks_own():
     tasks.keep_event_partitions()
     now = timezone.now()
-    for org, user, day in [(1, 1, 0), (1, 2, 0), (2, 1, 0), (1, 1, 1)]:
+    for org, user, day in [(1, 1, 0), (1, 2, 0), (2, 1, 0), (1, 1, 1), (1, 1, 2)]:
         count_action(org, user, now - timedelta(days=day))
     tasks.roll_today()
     today = recount.open_days(now)[-1]
-    assert figures() == {today: (3, 2)}
+    # The last minute of a day is told in the first of the next.
+    lately = {today: (3, 2), today - timedelta(days=1): (1, 1)}
+    assert figures() == lately
     tasks.roll_open_days()
-    assert figures() == {today: (3, 2), today - timedelta(days=1): (1, 1)}
+    assert figures() == lately | {today - timedelta(days=2): (1, 1)}
     assert [recount.differences(day) for day in recount.open_days(now)] == [[]] * 8
 
 

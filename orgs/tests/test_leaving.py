@@ -7,15 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.admin.models import ADDITION, LogEntry
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 from django.urls import reverse
 
 from accounts.constants import DELETE_PHRASE
 from accounts.models import User
 from accounts.services import deletion
 from accounts.tests.people import make_user, prove, sign_in
+from balances.tests.following import eventually
+from balances.tests.test_forgetting import somebody_waits
 from foundation.errors import Conflict
-from orgs.models import Membership, OrgRole
+from orgs.models import Membership, Organisation, OrgRole, Stat
 from orgs.services import organisations
 from orgs.tests.companies import make_member, make_org
 
@@ -47,6 +50,26 @@ def test_the_only_owner_is_told_what_to_do_first_and_nothing_is_deleted(org, own
     assert "You are the only owner of Acme Harbour. Name another owner" in said
     assert User.objects.filter(pk=owner.pk).exists()
     assert org.memberships.count() == 2
+
+
+def test_an_organisation_ends_while_its_actions_are_counted(org, owner):
+    """As ingest does it: the counter's row is taken, then the board's changes are noted."""
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Stat.objects.select_for_update().get(org_id=org.pk)
+            ended = threads.submit(dissolved, org, owner)
+            eventually(somebody_waits, "waiting", seconds=15)
+            Stat.objects.filter(org_id=org.pk).update(actions=F("actions") + 1)
+        ended.result()
+    assert not Organisation.objects.filter(pk=org.pk).exists()
+    assert not Stat.objects.filter(org_id=org.pk).exists()
+
+
+def dissolved(org, owner):
+    try:
+        organisations.dissolve(org=org, by=owner, confirmed=org.name)
+    finally:
+        connection.close()
 
 
 def test_with_another_owner_they_may_go(org, owner):

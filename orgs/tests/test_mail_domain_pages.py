@@ -2,7 +2,8 @@
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from accounts.tests.people import make_user
 from foundation.errors import InvalidInput, Unavailable
+from orgs import tasks
 from orgs.models import MailDomain, MailHistory
 from orgs.services import mail_domains, mail_trends
 from orgs.services.mail_domains import Order, Question
@@ -105,6 +107,15 @@ def test_a_position_that_no_page_ended_with_is_refused(after):
     assert "after" in refused.value.fields
 
 
+@pytest.mark.parametrize(("hour", "noted"), [(0, [[10, 0]]), (1, [])])
+def test_any_turn_in_the_first_hour_notes_the_day_and_none_later(monkeypatch, hour, noted):
+    put(("a.test", 10, 0))
+    now = datetime(2026, 11, 21, hour, 51, tzinfo=UTC)
+    monkeypatch.setattr(tasks, "timezone", SimpleNamespace(now=lambda: now))
+    tasks.note_mail_days()
+    assert list(MailHistory.objects.values_list("events", flat=True)) == noted
+
+
 def trend_of(domain, today):
     page = mail_domains.page(Question(domain), rows=1, today=today)
     return page.lines[0].trend
@@ -143,11 +154,16 @@ def test_days_without_a_note_change_nothing_of_what_is_known():
 
 
 def test_noting_a_day_twice_is_noting_it_once():
-    put(("a.test", 10, 0))
+    put(("a.test", 10, 0), ("b.test", 7, 0))
+    mail_trends.note(TODAY - timedelta(days=1))
+    MailDomain.objects.filter(domain="a.test").update(delivered=20)
     mail_trends.note(TODAY)
+    # What moved or appeared since is of today, not of what it began with.
     MailDomain.objects.update(delivered=25)
+    put(("c.test", 9, 0))
     mail_trends.note(TODAY)
-    assert MailHistory.objects.get().events == [10, 0]
+    noted = dict(MailHistory.objects.values_list("domain", "events"))
+    assert noted == {"a.test": [20, 10, 0], "b.test": [7, 0]}
 
 
 def test_the_page_lists_searches_and_pages_without_a_script(desk):

@@ -156,6 +156,22 @@ async def test_a_client_that_leaves_stops_the_work(copies, monkeypatch):
     assert stream.running == 0
 
 
+async def test_a_client_that_takes_nothing_in_loses_its_seat(copies, monkeypatch):
+    monkeypatch.setattr(stream, "SEND_TIMEOUT", 0.05)
+    listener = Listener()
+
+    async def stuck(message):
+        await listener.send(message)
+        if len(listener.bodies) == 2:
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):
+        await stream.stream(scope("chunkSize=10"), listener.receive, stuck)
+    assert len(listener.bodies) == 2
+    assert stream.running == 0
+    assert not stream.seats.taken
+
+
 async def test_bad_sizes_and_strangers_are_refused_in_the_envelope(copies, settings):
     refused = await listen("chunkSize=0")
     assert refused.started["status"] == 400
