@@ -32,10 +32,11 @@ from foundation.errors import InvalidInput, NotFound
 MAX_BLOCK: Final = 2**63 - 1
 
 # One walk along the key for each cell. Open coverage counts inside the follower's unbroken runs
-# only, for the block that is asked for as for the point that answers.
+# only, for the block that is asked for as for the point that answers. A reading at that very block
+# comes last, and has the last word.
 POINTS = """
-SELECT DISTINCT ON (cell.token_id)
-       cell.token_id, point.value, point.source, point.kind, cell.complete
+(SELECT DISTINCT ON (cell.token_id)
+       cell.token_id, point.value, point.source, point.kind, cell.complete, false AS here
 FROM balances_coverage cell
 JOIN balances_token token ON token.id = cell.token_id AND token.chain_id = %(chain)s
 CROSS JOIN LATERAL (
@@ -52,7 +53,12 @@ WHERE cell.address_id = %(address)s AND cell.from_block <= %(block)s
   AND (cell.to_block >= %(block)s OR cell.to_block IS NULL AND EXISTS (
       SELECT 1 FROM balances_chainspan s WHERE s.chain_id = %(chain)s
       AND %(block)s BETWEEN s.from_block AND s.to_block))
-ORDER BY cell.token_id, cell.complete DESC, point.block_number DESC
+ORDER BY cell.token_id, cell.complete DESC, point.block_number DESC)
+UNION ALL
+SELECT token_id, value, source, kind, true, true FROM balances_balancepoint
+WHERE chain_id = %(chain)s AND address_id = %(address)s AND token_id = ANY(%(tokens)s)
+  AND block_number = %(block)s AND source <> 'transfer'
+ORDER BY here
 """
 
 
@@ -275,23 +281,23 @@ def _tokens_of(address: Address) -> Any:
 
 def _known_at(address: Address, place: Place, tokens: dict[int, Token]) -> dict[int, Holding]:
     assert place.number is not None
-    facts = {"chain": place.chain.pk, "address": address.pk, "block": place.number}
+    facts: dict[str, Any] = {
+        "chain": place.chain.pk,
+        "address": address.pk,
+        "tokens": list(tokens),
+        "block": place.number,
+    }
     with connection.cursor() as cursor:
         cursor.execute(POINTS, facts)
         rows = cursor.fetchall()
     known = {}
-    for token_id, value, source, kind, complete in rows:
+    for token_id, value, source, kind, complete, here in rows:
         token = tokens.get(token_id)
         if token is not None:
             sure = complete and kind == BalancePoint.Kind.EXACT
-            known[token_id] = _told(place, int(value), source, token, *_certainty(token, sure))
-    # A reading at this very block is sure, and needs no coverage around it.
-    here = BalancePoint.objects.filter(
-        chain=place.chain, address=address, block_number=place.number, token__in=tokens
-    )
-    for point in here.exclude(source=BalancePoint.Source.TRANSFER):
-        token = tokens[point.token_id]
-        known[token.pk] = _told(place, point.value, point.source, token, State.EXACT, None)
+            # A reading at this very block is sure, and needs no coverage around it.
+            certainty = (State.EXACT, None) if here else _certainty(token, sure)
+            known[token_id] = _told(place, int(value), source, token, *certainty)
     return known
 
 

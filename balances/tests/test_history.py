@@ -368,7 +368,7 @@ def test_reading_costs_the_same_however_much_is_held(
     put("XYZ")
     with django_assert_num_queries(5):
         assert len(current(address)) == 21
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(balances_at(address, block=15)) == 21
     with django_assert_num_queries(4):
         changes(address, coin)

@@ -104,7 +104,7 @@ def address(request: HttpRequest, address: str) -> HttpResponse:
     names = [(str(chain.pk), chain.name) for chain in chains]
     given = {name: request.GET.get(name, "") for name in ("chain", "block", "at")}
     form = MomentForm(given, chains=names, auto_id="when-%s")
-    held = _held(found, form, Taste(request.user), by=request.user.pk)
+    held = _held(found, form, Taste(request.user), chains, by=request.user.pk)
     chain = _chain_of(request, chains)
     context: dict[str, Any] = {
         "address": spelled,
@@ -212,16 +212,20 @@ def drawn(text: str) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="{dots}"/></svg>'
 
 
-def _held(address: Address, form: MomentForm, taste: Taste, *, by: int | None) -> Held:
+def _held(
+    address: Address, form: MomentForm, taste: Taste, chains: list[Chain], *, by: int | None
+) -> Held:
     """What was held at the moment that the form names; with a problem of it, what is held now."""
     moment, problem, status = Moment(), "", 200
     try:
         moment = _moment(form)
+        # The only chain need not be named, nor looked for again.
+        only = chains[0] if len(chains) == 1 and moment.block is not None else None
         found = history.balances_at(
             address,
             block=moment.block,
             at=moment.at,
-            chain=moment.chain if moment.is_past else None,
+            chain=(moment.chain or only) if moment.is_past else None,
             by=by,
         )
     except QuaysideError as refused:
