@@ -196,8 +196,9 @@ PROMTOOL = shutil.which("promtool", path=f"{Path(sys.executable).parent}:{os.env
         ["check", "config", "deploy/prometheus/prometheus.yml"],
         ["check", "rules", "deploy/prometheus/rules.yml"],
         ["test", "rules", "tests/prometheus/rules_test.yml"],
+        ["test", "rules", "tests/prometheus/rules_of_days_test.yml"],
     ],
-    ids=["configuration", "rules", "alerts begin and end"],
+    ids=["configuration", "rules", "alerts begin and end", "after days"],
 )
 def test_prometheus_itself_accepts(arguments):
     done = subprocess.run(
