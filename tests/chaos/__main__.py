@@ -31,7 +31,7 @@ PATIENCE: Final = 60.0
 TASKS_PROMISE: Final = 30.0
 # A task of each queue that beat queues every few seconds.
 TASKS: Final = {
-    "prices": "rates.coins.deliver_webhooks",
+    "prices": "rates.store_closed_candles",
     "default": "orgs.count_own_actions",
     "rpc.hot": "balances.token_metadata",
     "rpc.backfill": "balances.backfill_dispatch",
