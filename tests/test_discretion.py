@@ -62,11 +62,14 @@ def test_a_report_of_an_error_holds_neither_queries_nor_addresses_of_nodes(sentr
                 ) from problem
 
     monkeypatch.setattr("config.health.report", broken)
-    environ = RequestFactory(headers={"cookie": f"sessionid={KEY}"})._base_environ(
-        PATH_INFO="/readyz", QUERY_STRING=f"next={KEY}"
-    )
+    request = RequestFactory().get(f"/readyz?next={KEY}", headers={"cookie": f"sessionid={KEY}"})
     answered = []
-    b"".join(WSGIHandler()(environ, lambda status, headers: answered.append(status)))
+
+    def start(status, headers, problem=None):
+        answered.append(status)
+        return answered.append
+
+    b"".join(WSGIHandler()(request.environ, start))
     assert answered == ["500 Internal Server Error"]
     sentry_sdk.flush()
     [told] = [event for event in sentry.sent if "exception" in event]
