@@ -54,15 +54,17 @@ def test_the_only_owner_is_told_what_to_do_first_and_nothing_is_deleted(org, own
 
 def test_an_organisation_ends_while_its_actions_are_counted(org, owner):
     """As ingest does it: the counter's row is taken, then the board's changes are noted."""
+    # Deleting takes the number from the object.
+    number = org.pk
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
-            Stat.objects.select_for_update().get(org_id=org.pk)
+            Stat.objects.select_for_update().get(org_id=number)
             ended = threads.submit(dissolved, org, owner)
             eventually(somebody_waits, "waiting", seconds=15)
-            Stat.objects.filter(org_id=org.pk).update(actions=F("actions") + 1)
+            assert Stat.objects.filter(org_id=number).update(actions=F("actions") + 1) == 1
         ended.result()
-    assert not Organisation.objects.filter(pk=org.pk).exists()
-    assert not Stat.objects.filter(org_id=org.pk).exists()
+    assert not Organisation.objects.filter(pk=number).exists()
+    assert not Stat.objects.filter(org_id=number).exists()
 
 
 def dissolved(org, owner):
