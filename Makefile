@@ -92,7 +92,8 @@ pgbouncer:  ## Install the PgBouncer that tests of scaling start (Debian or Ubun
 
 browser:  ## Install the Chromium that browser tests drive (Debian or Ubuntu, as root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell || \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
 
 promtool: $(INSTALLED)  ## Fetch promtool, with which tests read alert rules (Debian or Ubuntu, as root)
 	@$(call from_debian,prometheus,promtool)

@@ -43,7 +43,7 @@ REPORTER = """
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test here drives a browser; without one they are skipped, and say how to get it."""
-    reason = "No Chromium found: `apt-get install chromium`, or name one in CHROMIUM."
+    reason = "No Chromium found: `make browser` installs one, or name one in CHROMIUM."
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -202,22 +202,66 @@ class Tab:
         return found
 
 
-@pytest.fixture
-def tab(browser: Browser, desk: Desk) -> Iterator[Callable[..., Tab]]:
-    """Open a page of the desk in a context of its own, with Playwright's options for contexts."""
-    contexts: list[BrowserContext] = []
+class Contexts:
+    """Contexts of one browser, used again by later tests: a new one costs as much as five pages.
 
-    def open_tab(path: str, **options: Any) -> Tab:
-        context = browser.new_context(base_url=desk.url, **options)
-        contexts.append(context)
-        context.add_init_script(REPORTER)
-        opened = Tab(context.new_page())
+    Between two tests a context loses its pages, cookies and what its origins stored. Its HTTP cache
+    stays, so who weighs a first load takes a fresh one, as does who stops its clock.
+    """
+
+    def __init__(self, browser: Browser, base: str) -> None:
+        self.browser, self.base = browser, base
+        self.idle: dict[str, list[BrowserContext]] = {}
+        self.taken: list[tuple[str, BrowserContext]] = []
+
+    def take(self, options: dict[str, Any], *, fresh: bool) -> BrowserContext:
+        kind = "" if fresh else repr(sorted(options.items()))
+        if self.idle.get(kind):
+            context = self.idle[kind].pop()
+        else:
+            context = self.browser.new_context(base_url=self.base, **options)
+            context.add_init_script(REPORTER)
+        self.taken.append((kind, context))
+        return context
+
+    def give_back(self) -> None:
+        for kind, context in self.taken:
+            if kind:
+                self._clean(context)
+                self.idle.setdefault(kind, []).append(context)
+            else:
+                context.close()
+        self.taken.clear()
+
+    def _clean(self, context: BrowserContext) -> None:
+        context.set_offline(offline=False)
+        left = context.pages[0] if context.pages else context.new_page()
+        left.goto("about:blank")
+        wire = context.new_cdp_session(left)
+        for origin in (self.base, self.base.replace("127.0.0.1", "localhost")):
+            wire.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        context.clear_cookies()
+        context.clear_permissions()
+        for page in context.pages:
+            page.close()
+
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser, _desk: Desk) -> Contexts:
+    return Contexts(browser, _desk.url)
+
+
+@pytest.fixture
+def tab(contexts: Contexts, desk: Desk) -> Iterator[Callable[..., Tab]]:
+    """Open a page of the desk in a context of its own, with Playwright's options for contexts."""
+
+    def open_tab(path: str, *, fresh: bool = False, **options: Any) -> Tab:
+        opened = Tab(contexts.take(options, fresh=fresh).new_page())
         opened.page.goto(path)
         return opened
 
     yield open_tab
-    for context in contexts:
-        context.close()
+    contexts.give_back()
 
 
 @pytest.fixture

@@ -282,7 +282,7 @@ def test_axe_finds_nothing_on_the_pages_of_balances(as_user, held, chain, user, 
 @pytest.mark.parametrize("path", ["/", "/chain/", "/balances/", PAGE])
 def test_the_first_load_stays_within_its_budget(as_user, feed, held, user, path):
     watches.add(user, ONE, label="Treasury")
-    page = as_user("/healthz").page
+    page = as_user("/healthz", fresh=True).page
     wire = page.context.new_cdp_session(page)
     wire.send("Network.enable")
     sizes: list[float] = []

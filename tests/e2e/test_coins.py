@@ -114,7 +114,7 @@ def test_a_coin_that_comes_in_is_drawn_without_losing_what_was_typed(market, tab
 
 @pytest.mark.parametrize("path", ["/coins/liquidity/", "/coins/BTC/"])
 def test_a_page_that_is_left_open_says_by_itself_that_its_list_is_old(market, tab, path):
-    page = tab("/healthz").page
+    page = tab("/healthz", fresh=True).page
     page.clock.install()
     page.goto(path)
     expect(page.locator("[data-coins-word]")).to_have_text("Fresh")

@@ -79,7 +79,7 @@ def test_a_page_breaks_no_policy_and_logs_no_error(feed, tab, path):
 def test_the_first_load_stays_under_its_budget_of_bytes(feed, tab, path):
     walk = [f"{84_000 + (step * 7919) % 997}.{step % 10}" for step in range(288)]
     put_candles(Pair.objects.get(code="BTC_USD"), *walk, step=timedelta(minutes=5))
-    page = tab("/healthz").page
+    page = tab("/healthz", fresh=True).page
     wire = page.context.new_cdp_session(page)
     wire.send("Network.enable")
     sizes: list[float] = []

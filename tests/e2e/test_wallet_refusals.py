@@ -136,7 +136,7 @@ def test_the_same_account_told_again_while_signing_changes_nothing(page_with):
 def test_a_wallet_that_never_answers_is_given_up_after_two_minutes(page_with):
     wallet = TestWallet()
     wallet.state["holds"] = True
-    page = page_with(wallet, path="/healthz")
+    page = page_with(wallet, path="/healthz", fresh=True)
     page.clock.install()
     page.goto(LOGIN)
     button(page, wallet).click()
