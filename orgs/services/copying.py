@@ -55,10 +55,11 @@ def _mail(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
         if kind == MailKind.BOUNCED
     )
     names = sorted(events)
-    sums = [[events[name] - bounced[name] for name in names], [bounced[name] for name in names]]
+    delivered = [events[name] - bounced[name] for name in names]
+    returned = [bounced[name] for name in names]
     of_days = Counter(days)
-    totals = [list(of_days.keys()), list(of_days.values())]
-    cursor.execute(STORED_MAIL, [_array(column) for column in (names, *sums, *totals)])
+    columns: list[Sequence[object]] = [names, delivered, returned, [*of_days], [*of_days.values()]]
+    cursor.execute(STORED_MAIL, [_array(column) for column in columns])
 
 
 def _actions(cursor: psycopg.Cursor[Any], batch: Batch) -> None:
