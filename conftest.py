@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management.commands import flush
 from django.db import connections
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django.fixtures import Settings
@@ -90,4 +91,6 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def _quick_flush() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", _empty)
+        # It asks whether every right is still there: most of the time of a flush, and all are kept.
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **options: None)
         yield

@@ -209,17 +209,19 @@ class Contexts:
     stays, so who weighs a first load takes a fresh one, as does who stops its clock.
     """
 
-    def __init__(self, browser: Browser, base: str) -> None:
-        self.browser, self.base = browser, base
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.origins: set[str] = set()
         self.idle: dict[str, list[BrowserContext]] = {}
         self.taken: list[tuple[str, BrowserContext]] = []
 
     def take(self, options: dict[str, Any], *, fresh: bool) -> BrowserContext:
+        """One whose ``base_url`` and other options are these."""
         kind = "" if fresh else repr(sorted(options.items()))
         if self.idle.get(kind):
             context = self.idle[kind].pop()
         else:
-            context = self.browser.new_context(base_url=self.base, **options)
+            context = self.browser.new_context(**options)
             context.add_init_script(REPORTER)
         self.taken.append((kind, context))
         return context
@@ -238,7 +240,7 @@ class Contexts:
         left = context.pages[0] if context.pages else context.new_page()
         left.goto("about:blank")
         wire = context.new_cdp_session(left)
-        for origin in (self.base, self.base.replace("127.0.0.1", "localhost")):
+        for origin in {*self.origins, *(o.replace("127.0.0.1", "localhost") for o in self.origins)}:
             wire.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
         context.clear_cookies()
         context.clear_permissions()
@@ -247,8 +249,8 @@ class Contexts:
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser, _desk: Desk) -> Contexts:
-    return Contexts(browser, _desk.url)
+def contexts(browser: Browser) -> Contexts:
+    return Contexts(browser)
 
 
 @pytest.fixture
@@ -256,6 +258,8 @@ def tab(contexts: Contexts, desk: Desk) -> Iterator[Callable[..., Tab]]:
     """Open a page of the desk in a context of its own, with Playwright's options for contexts."""
 
     def open_tab(path: str, *, fresh: bool = False, **options: Any) -> Tab:
+        contexts.origins.add(desk.url)
+        options["base_url"] = desk.url
         opened = Tab(contexts.take(options, fresh=fresh).new_page())
         opened.page.goto(path)
         return opened
