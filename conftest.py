@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 
 from foundation import replica, valkey
 from rates.coins.services import board as coins
+from rates.coins.services import source_book
 
 # Tests of many at once, on a machine that runs other tests, wait longer than people would.
 valkey.CONNECT_TIMEOUT = valkey.POOL_TIMEOUT = 20.0
@@ -80,6 +81,12 @@ def _empty(self: DatabaseOperations, style: Any, tables: list[str], **options: A
     return ["SET LOCAL session_replication_role = replica;", *deletions] if deletions else []
 
 
+def _begin_anew(*args: Any, **options: Any) -> None:
+    """What apps do after each migration, but for asking whether every right is there: that is most
+    of the time of a flush, and all of them are kept."""
+    source_book.make_missing()
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """A worker's database is a copy of one that was migrated for all of them."""
@@ -91,6 +98,5 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def _quick_flush() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", _empty)
-        # It asks whether every right is still there: most of the time of a flush, and all are kept.
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **options: None)
+        patch.setattr(flush, "emit_post_migrate_signal", _begin_anew)
         yield
