@@ -21,6 +21,7 @@ from benchmarks import (
     ingest,
     page,
     report,
+    scaled,
     scenarios,
     targets,
     wallet,
@@ -164,6 +165,12 @@ def take_events(run: Run) -> None:
     run.found.verdicts += ingest.verdicts(rows)
 
 
+def scale_out(run: Run) -> None:
+    rows = scaled.measure(seconds=run.seconds, runs=1 if run.options.quick else 2)
+    scaled.show(rows)
+    run.keep("PgBouncer and a standby", rows)
+
+
 def search_orgs(run: Run) -> None:
     """Each size has a database of its own, and so many minutes."""
     sizes = {20_000: 3} if run.options.quick else {1_000_000: 8, 10_000_000: 45}
@@ -187,6 +194,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "follow": follow,
     "past": read_past,
     "ingest": take_events,
+    "scaled": scale_out,
     "board": search_orgs,
 }
 
