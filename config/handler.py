@@ -15,6 +15,7 @@ from typing import Any, Final
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -44,7 +45,16 @@ class OneHopHandler(ASGIHandler):
             await _refuse(TooLarge(f"The body is longer than {limit} bytes."), send)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self.get_response)(request)
+        return await sync_to_async(self._answer)(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return self.get_response(request)
+        except BaseException:
+            # Where even the page that tells of a fault fails there is no response, and so nobody
+            # to end the request: its connections would be lost to the pool for good.
+            close_old_connections()
+            raise
 
 
 class _Counted:
