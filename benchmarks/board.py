@@ -152,7 +152,7 @@ def statements_of(search: Any, terms: Iterable[str]) -> list[float]:
     """Seconds that each search waits for its statements."""
     from django.db import connection
 
-    found = []
+    found: list[float] = []
 
     def timing(execute: Any, *statement: Any) -> Any:
         began = time.perf_counter()
