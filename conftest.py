@@ -46,6 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not replica.configured():
         return
     for item in items:
+        if item.get_closest_marker("direct"):
+            item.add_marker(pytest.mark.skip(reason="PgBouncer stands between"))
         mark = item.get_closest_marker("django_db")
         if mark is not None and mark.kwargs.get("transaction"):
             both = {**mark.kwargs, "databases": [replica.PRIMARY, replica.REPLICA]}

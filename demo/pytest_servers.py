@@ -79,7 +79,8 @@ class TestServers:
 
     def _proxy(self, name: str, before: str) -> str:
         port = servers.free_port()
-        command = servers.pgbouncer_command(self.home / name, port=port, url=before)
+        # Sixty at once are sixty transactions here, of which none is to wait for a place.
+        command = servers.pgbouncer_command(self.home / name, port=port, url=before, pool_size=100)
         self._spawn(command, **servers.run_as(servers.system_user()))
         url = before.replace(f":{urlsplit(before).port}/", f":{port}/")
         servers.wait_for_postgres(url)

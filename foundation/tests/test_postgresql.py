@@ -40,6 +40,7 @@ def test_a_server_that_cannot_be_reached_is_counted():
     assert failures("connect") == before + 1
 
 
+@pytest.mark.direct
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_breaks_under_a_statement_is_counted_and_a_failing_statement_is_not():
     broken = connections.create_connection(DEFAULT_DB_ALIAS)

@@ -269,6 +269,7 @@ def test_a_commit_that_takes_too_long_refuses_the_next(monkeypatch):
     assert counts() == (1, 0)
 
 
+@pytest.mark.direct
 def test_a_lost_database_is_a_503_and_the_next_event_finds_it_again(monkeypatch):
     options = own_connection.connection_options
     monkeypatch.setattr(

@@ -48,8 +48,10 @@ class Machine:
             f"postgresql://{servers.POSTGRES_USER}:{password}"
             f"@127.0.0.1:{self.database_port}/postgres"
         )
+        # Of the run's own servers nothing: not even the way past PgBouncer.
+        kept = {name: value for name, value in os.environ.items() if "DATABASE_" not in name}
         self.env = {
-            **os.environ,
+            **kept,
             "DATABASE_URL": self.url,
             "DATABASE_POOL_SIZE": "4",
             "PORT": str(self.port),

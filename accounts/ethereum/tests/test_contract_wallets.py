@@ -165,6 +165,7 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 """
 
 
+@pytest.mark.direct
 @pytest.mark.django_db(transaction=True)
 def test_while_a_node_is_asked_no_connection_to_the_database_is_held(settings, visitor):
     seen = []
