@@ -238,7 +238,7 @@ def main() -> None:
     parser.add_argument("--terms", type=int, default=500)
     parser.add_argument("--keep", type=Path, help="a file for the rows")
     given = parser.parse_args()
-    with postgres() as database, valkey() as cache:
+    with postgres(core=None) as database, valkey() as cache:
         began = time.perf_counter()
         manage(database, "seed_orgs", "--count", str(given.count), valkey=cache)
         tell("seed_orgs, board included", [time.perf_counter() - began])
