@@ -97,11 +97,14 @@ def judge(items: list[Any], *, orgs: Collection[int], window: Window) -> Batch:
     """
     if len(items) > MAX_MAIL_EVENTS:
         raise TooLarge(f"Send at most {MAX_MAIL_EVENTS} events a call.", code="too_many_events")
-    judging = _Judging(orgs, window)
+    judging, faults = _Judging(orgs, window), dict[int, Fault]()
     for index, item in enumerate(items):
-        judging.add(index, item)
-    if judging.faults:
-        raise _refusal(judging.faults)
+        try:
+            judging.add(item)
+        except Fault as fault:
+            faults[index] = fault
+    if faults:
+        raise _refusal(faults)
     if len(judging.batch.action_ids) > MAX_ACTIONS:
         raise TooLarge(f"Send at most {MAX_ACTIONS} actions a call.", code="too_many_events")
     return judging.batch
@@ -112,16 +115,10 @@ class _Judging:
         self.orgs = orgs
         self.window = window
         self.batch = Batch()
-        self.faults: dict[int, Fault] = {}
         self.spelled: dict[str, str] = {}
 
-    def add(self, index: int, item: Any) -> None:
-        try:
-            self._add(item)
-        except Fault as fault:
-            self.faults[index] = fault
-
-    def _add(self, item: Any) -> None:
+    def add(self, item: Any) -> None:
+        """Raises ``Fault``."""
         if not isinstance(item, dict):
             raise Fault("event", "Not a JSON object.")
         event_id, kind = item.get("event_id"), item.get("kind")
