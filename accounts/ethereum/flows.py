@@ -22,7 +22,7 @@ from allauth.socialaccount.internal.flows.login import complete_login
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -31,6 +31,9 @@ from accounts.ethereum.services.proofs import ProvenWallet
 from accounts.models import User
 from accounts.services.wallets import CONTRACT, PROVIDER_ID
 from foundation.errors import Conflict, Forbidden, Unauthenticated
+
+# The first number of PostgreSQL's advisory locks of two; the second stands for a wallet.
+FIRST_SIGN_IN = 7_401
 
 
 def sign_in(request: HttpRequest, wallet: ProvenWallet, destination: str = "") -> None:
@@ -122,9 +125,16 @@ def signed_in(request: HttpRequest) -> User:
 def _require_welcome(request: HttpRequest, wallet: ProvenWallet) -> None:
     """Refuse before anything happens: allauth would sign the present user out first.
 
-    Locks the user's row, as unlinking does before it touches the wallet's: no deadlock.
+    Locks the user's row, as unlinking does before it touches the wallet's: no deadlock. While there
+    is no user yet, first sign-ins with this wallet come one after another.
     """
     known = _account(wallet, lock=True)
+    if known is None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [FIRST_SIGN_IN, wallet.uid]
+            )
+        known = _account(wallet, lock=True)
     if known is not None and not known.user.is_active:
         raise _inactive()
     if known is None and not get_account_adapter().is_open_for_signup(request):
