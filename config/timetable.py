@@ -24,8 +24,6 @@ logger = structlog.get_logger(__name__)
 
 # What comes more often is due soon enough.
 LONG: Final = timedelta(minutes=30)
-# Tasks that note how a day began, and would note something else later.
-PUNCTUAL: Final = frozenset({"orgs.note_mail_days"})
 
 Timetable = Mapping[str, Mapping[str, Any]]
 
@@ -57,8 +55,7 @@ def overdue(timetable: Timetable, done: Tallies) -> list[str]:
     return [
         name
         for name, entry in timetable.items()
-        if entry["task"] not in PUNCTUAL
-        and period(entry["schedule"]) >= LONG
+        if period(entry["schedule"]) >= LONG
         and _missed(entry["schedule"], done.get((task_metrics.SUCCEEDED_AT, entry["task"])))
     ]
 
